@@ -1,0 +1,1 @@
+"""Tests of the whole product; the folders say what they need to run."""

@@ -1,0 +1,1 @@
+"""Acceptance: real data against published figures."""
