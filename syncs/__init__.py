@@ -1,0 +1,28 @@
+"""The activation half: published segments in, profile properties, events and audiences out.
+
+No orchestrator and no dbt in here: it runs from ``python -m syncs``, cron, a notebook or Dagster.
+The names below are what other packages may use.
+"""
+
+from syncs.errors import PlanMovedError, SpecError, SyncError
+from syncs.records import Plan, Progress, Report, Status
+from syncs.runner import chosen, plan_one, run_account, run_one
+from syncs.settings import SyncSettings
+from syncs.spec import AnySpec, load_specs
+
+__all__ = [
+    "AnySpec",
+    "Plan",
+    "PlanMovedError",
+    "Progress",
+    "Report",
+    "SpecError",
+    "Status",
+    "SyncError",
+    "SyncSettings",
+    "chosen",
+    "load_specs",
+    "plan_one",
+    "run_account",
+    "run_one",
+]

@@ -1,0 +1,256 @@
+"""``python -m syncs``: plan, apply, status, schema, sandbox.
+
+Exit codes of ``plan``: 0 nothing to do, 2 changes, 3 a guard would refuse, 1 error.
+Exit codes of ``apply``: 0 all delivered, 3 refused (a guard, or the plan moved), 1 anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from syncs import runner, sandbox
+from syncs.engine import report_counts
+from syncs.errors import PlanMovedError, SyncError
+from syncs.records import Plan, Progress, Report, Status
+from syncs.settings import SyncSettings
+from syncs.spec import AnySpec, json_schema
+from syncs.status import Standing, standing
+
+OK, ERROR, CHANGES, REFUSED = 0, 1, 2, 3
+_PIPE_WIDTH = 150
+
+
+def _console() -> Console:
+    """Standard output; wide enough for its tables when nobody's terminal says how wide it is."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPE_WIDTH)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    errors = Console(stderr=True, soft_wrap=True)
+    try:
+        settings = SyncSettings()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = str(problem["loc"][0])
+            errors.print(f"{name}={problem['input']!r}: {problem['msg']}", markup=False)
+        return ERROR
+    try:
+        return int(options.command(settings, options))
+    except SyncError as error:
+        errors.print(str(error), markup=False)
+        return ERROR
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m syncs",
+        description="Plan and run the syncs of published/segments.duckdb to its destinations.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, function: object, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(command=function)
+        return command
+
+    plan = add("plan", _plan, "what would be sent, and why; sends nothing")
+    apply = add("apply", _apply, "run the syncs")
+    status = add("status", _status, "where every sync stands")
+    for command in (plan, apply, status):
+        command.add_argument("names", nargs="*", metavar="NAME", help="a sync; default: all")
+    for command in (plan, status):
+        command.add_argument("--json", action="store_true", help="machine-readable")
+    apply.add_argument("--plan", type=Path, metavar="FILE", help="run exactly the plan of FILE "
+                       "(made by `plan --json`) or refuse")  # fmt: skip
+    add("schema", _schema, "the JSON schema of a spec file, for editors")
+    box = add("sandbox", _sandbox, "the local stand-ins of the three vendors")
+    box.add_argument("action", choices=("show", "serve"), help="what they hold, or run them here")
+    box.add_argument("--port", type=int, default=0, help="serve: port; default: any free one")
+    return parser
+
+
+def _plan(settings: SyncSettings, options: argparse.Namespace) -> int:
+    plans: list[Plan] = []
+    problems: dict[str, str] = {}
+    for spec in runner.chosen(settings, options.names).values():
+        try:
+            plans.append(runner.plan_one(settings, spec))
+        except SyncError as error:
+            problems[spec.name] = str(error)
+    if options.json:
+        document = {"plans": [_plan_document(p) for p in plans], "errors": problems}
+        sys.stdout.write(json.dumps(document, indent=2, sort_keys=True) + "\n")
+    else:
+        _show_plans(plans)
+        _show_problems(problems)
+    if problems:
+        return ERROR
+    if any(plan.refused for plan in plans):
+        return REFUSED
+    return CHANGES if any(plan.changes for plan in plans) else OK
+
+
+def _plan_document(plan: Plan) -> dict[str, object]:
+    return {**dataclasses.asdict(plan), "as_of": plan.as_of.isoformat(), "changes": plan.changes}
+
+
+def _show_plans(plans: Sequence[Plan]) -> None:
+    table = Table(title="Plan: what would be sent now", title_justify="left")
+    for name in ("sync", "members", "new", "changed", "left", "retry", "unchanged", "left out",
+                 "requests", "at least"):  # fmt: skip
+        table.add_column(name, justify="left" if name in ("sync", "left out") else "right")
+    for plan in plans:
+        causes = {key.split(":")[1]: 0 for key in plan.counts}
+        for key, n in plan.counts.items():
+            causes[key.split(":")[1]] += n
+        table.add_row(
+            plan.sync,
+            str(plan.members),
+            *(str(causes.get(cause, 0)) for cause in ("new", "changed", "left", "retry")),
+            str(plan.unchanged),
+            ", ".join(f"{n} {reason}" for reason, n in plan.left_out.items()) or "-",
+            str(plan.requests),
+            f"{plan.seconds:g} s",
+        )
+    console = _console()
+    console.print(table)
+    for plan in plans:
+        for finding in plan.refused:
+            console.print(f"{plan.sync}: refused by {finding.guard}: {finding.message}")
+
+
+def _show_problems(problems: dict[str, str]) -> None:
+    errors = Console(stderr=True, soft_wrap=True)
+    for problem in problems.values():
+        errors.print(problem, markup=False)
+
+
+def _apply(settings: SyncSettings, options: argparse.Namespace) -> int:
+    expected: dict[str, str] | None = None
+    names = list(options.names)
+    if options.plan is not None:
+        expected = _read_plan(options.plan)
+        names = [name for name in expected if not names or name in names]
+    specs = runner.chosen(settings, names)
+    if expected is not None and (moved := _moved(settings, specs, expected)):
+        _show_problems({name: f"{name}: moved since the plan was made" for name in moved})
+        return REFUSED
+    ends: dict[str, Report | SyncError] = {}
+    console = _console()
+
+    def on_end(spec: AnySpec, end: Report | SyncError) -> None:
+        console.print(_said(spec, end), markup=False, highlight=False, soft_wrap=True)
+
+    for account in sorted({spec.account for spec in specs.values()}):
+        ends |= runner.run_account(
+            settings,
+            [spec for spec in specs.values() if spec.account == account],
+            expected_plans=expected,
+            on_progress=_progress,
+            on_end=on_end,
+        )
+    return _exit_code(ends)
+
+
+def _read_plan(file: Path) -> dict[str, str]:
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        return {str(plan["sync"]): str(plan["plan_id"]) for plan in document["plans"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        message = f"{file}: not a plan made by `python -m syncs plan --json`"
+        raise SyncError(message) from None
+
+
+def _moved(
+    settings: SyncSettings, specs: dict[str, AnySpec], expected: dict[str, str]
+) -> list[str]:
+    """Syncs whose plan is another one now; nothing is sent unless all of them still hold."""
+    return [
+        name
+        for name, spec in specs.items()
+        if runner.plan_one(settings, spec).plan_id != expected[name]
+    ]
+
+
+def _progress(progress: Progress) -> None:
+    sys.stderr.write(
+        f"{progress.sync}: {progress.settled:,} of {progress.total:,} rows, "
+        f"{progress.rejected:,} rejected, {progress.seconds:.0f} s\n"
+    )
+
+
+def _said(spec: AnySpec, end: Report | SyncError) -> str:
+    if isinstance(end, SyncError):
+        return f"{spec.name}: not run: {end}"
+    numbers = ", ".join(f"{n:,} {name}" for name, n in report_counts(end).items() if n)
+    reasons = ", ".join(f"{n} x {reason}" for reason, n in end.reasons.items())
+    parts = [f"{spec.name}: {end.status}", numbers or "nothing to do", reasons, end.error]
+    return "; ".join(part for part in parts if part)
+
+
+def _exit_code(ends: dict[str, Report | SyncError]) -> int:
+    refused = [
+        end
+        for end in ends.values()
+        if isinstance(end, PlanMovedError)
+        or (isinstance(end, Report) and end.status is Status.REFUSED)
+    ]
+    failed = [
+        end
+        for end in ends.values()
+        if not (isinstance(end, Report) and end.delivered_everything) and end not in refused
+    ]
+    if failed:
+        return ERROR
+    return REFUSED if refused else OK
+
+
+def _status(settings: SyncSettings, options: argparse.Namespace) -> int:
+    standings = [
+        standing(settings, spec) for spec in runner.chosen(settings, options.names).values()
+    ]
+    if options.json:
+        sys.stdout.write(json.dumps([dataclasses.asdict(s) for s in standings], indent=2) + "\n")
+        return OK
+    table = Table(title="Syncs", title_justify="left")
+    for name in ("sync", "last run", "age", "in sync", "pending", "rejected", "held", "unknown"):
+        table.add_column(name, justify="left" if name in ("sync", "last run") else "right")
+    for s in standings:
+        table.add_row(s.sync, s.last_status, _age(s), str(s.in_sync),
+                      "?" if s.pending is None else str(s.pending),
+                      str(s.rejected), str(s.held), str(s.unknown))  # fmt: skip
+    _console().print(table)
+    _show_problems({s.sync: s.problem for s in standings if s.problem})
+    return OK
+
+
+def _age(s: Standing) -> str:
+    if s.age_seconds is None:
+        return "-"
+    hours = s.age_seconds / 3600
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} d"
+
+
+def _schema(_settings: SyncSettings, _options: argparse.Namespace) -> int:
+    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
+    return OK
+
+
+def _sandbox(settings: SyncSettings, options: argparse.Namespace) -> int:
+    if options.action == "serve":
+        sandbox.serve(settings.home, options.port)
+    else:
+        _console().print(sandbox.render(sandbox.describe(settings.home)))
+    return OK

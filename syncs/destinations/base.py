@@ -1,0 +1,59 @@
+"""What the engine asks of a destination. Optional abilities are small separate protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from syncs.records import Answer, Limit, Operation, OutRow, Shape
+
+
+class Destination(Protocol):
+    """Sends rows to one vendor.
+
+    Every method may raise the :class:`syncs.errors.DeliveryError` family; a refused row is an
+    answer, not an exception.
+    """
+
+    @property
+    def shape(self) -> Shape:
+        """How rows must look; needs no network."""
+
+    @property
+    def concurrency(self) -> int:
+        """Most requests in flight; 1 where the order of requests matters."""
+
+    async def prepare(
+        self, rows: Mapping[Operation, int], objects: MutableMapping[str, str]
+    ) -> None:
+        """Find or make what the sync needs at the vendor, before the first row.
+
+        Args:
+            rows: how many rows will be sent, by operation.
+            objects: vendor ids this sync owns, from earlier runs; additions are kept.
+        """
+
+    async def send(self, operation: Operation, rows: Sequence[OutRow], /) -> Answer:
+        """Deliver at most ``shape.batch_rows`` rows of one operation."""
+
+
+@runtime_checkable
+class FindsProfiles(Protocol):
+    """Can tell which people it already has, which makes ``update_only`` possible."""
+
+    @property
+    def lookup_rows(self) -> int:
+        """Most identifiers in one look-up."""
+
+    async def existing(self, identifiers: Sequence[str]) -> set[str]:
+        """Those of ``identifiers`` (normalised) that have a profile."""
+
+
+def json_text(value: str) -> str:
+    """A SQL string literal of a JSON fragment or any other constant text."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def tightest(limits: Sequence[Limit]) -> Limit:
+    """The window that allows the fewest requests per second over a long run."""
+    return min(limits, key=lambda limit: limit.count / limit.seconds)

@@ -1,0 +1,363 @@
+"""Klaviyo: profile properties by bulk import job, events by bulk create job.
+
+Facts this module rests on: an import takes 10,000 profiles, 5 MB, 100 KB each; a malformed row
+refuses the whole request with a pointer to it; 202 is acceptance, the job's counts and errors
+are the result; bulk never writes null, only ``unset`` clears. An event request takes 1,000 events;
+the first event of a ``unique_id`` for a profile and metric wins, so a re-sent event is no second
+one. Bulk import creates profiles, so update-only looks them up first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Any, Final
+
+from syncs.destinations.base import json_text
+from syncs.errors import AnswerLostError
+from syncs.ratelimit import Sleep
+from syncs.records import (
+    Accepted,
+    Answer,
+    Limit,
+    Operation,
+    OutRow,
+    Refused,
+    RefusedWhole,
+    Rejection,
+    Shape,
+    TooLarge,
+)
+from syncs.spec import EventSpec, ProfileSpec
+from syncs.transport import Response, Transport
+
+HOST: Final = "https://a.klaviyo.com"
+REVISION: Final = "2026-07-15"
+
+_BULK: Final = (Limit(10, 1), Limit(150, 60))
+LIMITS: Final[Mapping[str, Sequence[Limit]]] = {
+    "import": _BULK,
+    "import_job": _BULK,
+    "import_errors": _BULK,
+    "profiles": (Limit(75, 1), Limit(750, 60)),
+    "events": _BULK,
+}
+
+_MEDIA_TYPE: Final = "application/vnd.api+json"
+# 5 MB is the limit on a request; the rest is room for the envelope.
+_MAX_BYTES: Final = 4_900_000
+_LOOKUP: Final = 100
+# Klaviyo works through 65 to 125 rows a second, so 10,000 rows take some minutes.
+_JOB_DEADLINE: Final = 1800.0
+_FIRST_POLL, _LAST_POLL = 0.25, 5.0
+
+_IDENTIFIERS: Final = {
+    "email": ("email", "email_of({source})"),
+    "phone": ("phone_number", "phone_of({source}, coalesce(c.country, '{country}'))"),
+    "phone_number": ("phone_number", "phone_of({source}, coalesce(c.country, '{country}'))"),
+}
+
+
+def headers(token: str) -> dict[str, str]:
+    """Headers of every request. Opting out of fall-forward turns a silent change into a 410."""
+    return {
+        "authorization": f"Klaviyo-API-Key {token}",
+        "revision": REVISION,
+        "accept": _MEDIA_TYPE,
+        "x-klaviyo-revision-fall-forward-opt-out": "1",
+    }
+
+
+def profile_shape(spec: ProfileSpec, country: str) -> Shape:
+    """Rows of a bulk import job."""
+    field, source, identifier = _identify(spec, country)
+    return Shape(
+        channel="email",
+        source=source,
+        identifier=identifier,
+        payload=(
+            f"""'{{"type":"profile","attributes":{{"{field}":' || cast(to_json(identifier) as """
+            """varchar) || ',"properties":' || properties || '}' || case when unset = '[]' then '' """
+            """else ',"meta":{"patch_properties":{"unset":' || unset || '}}' end || '}'"""
+        ),
+        batch_rows=10_000,
+        batch_bytes=_MAX_BYTES,
+        ledger_rows=10_000,
+        idempotent=True,
+        limits=LIMITS["import"],
+        can_unset=True,
+    )
+
+
+def event_shape(spec: EventSpec, country: str) -> Shape:
+    """Rows of a bulk event request.
+
+    ``unique_id`` is the segment and the day it was entered: Klaviyo compares it within one profile
+    and metric, so it needs no person in it, and survives the loss of everything on our side. An entry
+    is a day, not a moment: noon UTC is that same day from Los Angeles to Tokyo.
+    """
+    field, source, identifier = _identify(spec, country)
+    name = event_name_sql(spec)
+    return Shape(
+        channel="email",
+        source=source,
+        identifier=identifier,
+        payload=(
+            """'{"type":"event-bulk-create","attributes":{"backfill":' || """
+            """case when is_history then 'true' else 'false' end || """
+            """',"profile":{"data":{"type":"profile","attributes":{"""
+            f""""{field}":' || cast(to_json(identifier) as varchar) || """
+            """'}}},"events":{"data":[{"type":"event","attributes":{"properties":' || """
+            """json_merge_patch(properties, json_object('segment', segment, 'entered_on', """
+            """happened_on)) || ',"time":"' || happened_on || 'T12:00:00+00:00","unique_id":"' || """
+            """subject || '","metric":{"data":{"type":"metric","attributes":{"name":' || """
+            f"""to_json({name}) || '}}}}}}}}}}]}}}}}}'"""
+        ),
+        batch_rows=1_000,
+        batch_bytes=_MAX_BYTES,
+        ledger_rows=1_000,
+        idempotent=True,
+        limits=LIMITS["events"],
+    )
+
+
+def event_name_sql(spec: EventSpec) -> str:
+    """SQL of the event's name over a planned row."""
+    if isinstance(spec.event.name, str):
+        return json_text(spec.event.name)
+    cases = " ".join(
+        f"when {json_text(segment)} then {json_text(name)}"
+        for segment, name in spec.event.name.items()
+    )
+    return f"case segment {cases} end"
+
+
+def _identify(spec: ProfileSpec | EventSpec, country: str) -> tuple[str, str, str]:
+    kind, column = next(iter(spec.identify_by.items()))
+    field, template = _IDENTIFIERS[kind]
+    source = f'c."{column}"'
+    return field, source, template.format(source=source, country=country)
+
+
+class _Klaviyo:
+    """What both kinds of rows share."""
+
+    lookup_rows = _LOOKUP
+    concurrency = 8
+
+    def __init__(self, shape: Shape, transport: Transport, field: str) -> None:
+        self.shape = shape
+        self._transport = transport
+        self._field = field
+
+    async def prepare(
+        self, rows: Mapping[Operation, int], objects: MutableMapping[str, str]
+    ) -> None:
+        """Nothing to set up: the first request shows whether the key is good."""
+
+    async def existing(self, identifiers: Sequence[str]) -> set[str]:
+        """The identifiers that have a profile, by look-ups of 100."""
+        quoted = ",".join('"' + _escaped(value) + '"' for value in identifiers)
+        params = {
+            "filter": f"any({self._field},[{quoted}])",
+            "fields[profile]": self._field,
+            "page[size]": str(_LOOKUP),
+        }
+        found: set[str] = set()
+        while params:
+            response = await self._transport.request(
+                "GET", "/api/profiles", operation="profiles", params=params
+            )
+            page = response.json()
+            data = page.get("data") if isinstance(page, dict) else None
+            if response.status != 200 or not isinstance(data, list):
+                message = f"profile look-up answered HTTP {response.status} without a list"
+                raise AnswerLostError(message)
+            for item in data:
+                value = _dig(item, "attributes", self._field)
+                if isinstance(value, str):
+                    found.add(value.lower())
+            cursor = _cursor(_dig(page, "links", "next"))
+            params = {**params, "page[cursor]": cursor} if cursor else {}
+        return found
+
+    async def _post(
+        self, path: str, operation: str, head: str, tail: str, rows: Sequence[OutRow]
+    ) -> Response:
+        body = f"{head}{','.join(row.payload for row in rows)}{tail}".encode()
+        return await self._transport.request(
+            "POST", path, operation=operation, body=body, content_type=_MEDIA_TYPE
+        )
+
+
+class KlaviyoProfiles(_Klaviyo):
+    """Profile properties by bulk import, each job followed to its end."""
+
+    def __init__(
+        self,
+        spec: ProfileSpec,
+        country: str,
+        transport: Transport,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        field, _, _ = _identify(spec, country)
+        super().__init__(profile_shape(spec, country), transport, field)
+        self._clock = clock
+        self._sleep = sleep
+
+    async def send(self, _operation: Operation, rows: Sequence[OutRow]) -> Answer:
+        """One import job. Leavers travel as profiles too, with their properties reset."""
+        response = await self._post(
+            "/api/profile-bulk-import-jobs",
+            "import",
+            '{"data":{"type":"profile-bulk-import-job","attributes":{"profiles":{"data":[',
+            "]}}}}",
+            rows,
+        )
+        if response.status != 202:
+            return read_refusal(response, re.compile(r"/profiles/data/(\d+)(?:/|$)"), len(rows))
+        job = _dig(response.json(), "data", "id")
+        if not isinstance(job, str) or not job:
+            # An empty id would poll the collection and read somebody else's job.
+            message = "the import job was accepted without an id"
+            raise AnswerLostError(message)
+        attributes = await self._followed(job)
+        return await self._result(job, attributes, rows)
+
+    async def _followed(self, job: str) -> dict[str, Any]:
+        deadline = self._clock() + _JOB_DEADLINE
+        pause = _FIRST_POLL
+        while self._clock() < deadline:
+            await self._sleep(pause)
+            pause = min(pause * 2, _LAST_POLL)
+            response = await self._transport.request(
+                "GET", f"/api/profile-bulk-import-jobs/{job}", operation="import_job"
+            )
+            attributes = _dig(response.json(), "data", "attributes")
+            if response.status != 200 or not isinstance(attributes, dict):
+                continue
+            if attributes.get("status") == "complete":
+                return attributes
+            if attributes.get("status") == "cancelled":
+                message = "the import job was cancelled at Klaviyo"
+                raise AnswerLostError(message)
+        message = f"the import job did not complete within {_JOB_DEADLINE / 60:.0f} minutes"
+        raise AnswerLostError(message)
+
+    async def _result(self, job: str, counts: dict[str, Any], rows: Sequence[OutRow]) -> Answer:
+        failed = counts.get("failed_count") or 0
+        total = counts.get("total_count")
+        done = counts.get("completed_count") or 0
+        rejected: dict[int, Rejection] = {}
+        if failed:
+            rejected = await self._import_errors(job, rows)
+        if len(rejected) < failed or (isinstance(total, int) and done + failed < len(rows)):
+            message = (
+                f"the import job's counts do not add up: {len(rows)} sent, {done} completed, "
+                f"{failed} failed, {len(rejected)} named"
+            )
+            raise AnswerLostError(message)
+        return Accepted(rejected=rejected, confirmed=True, reference=job)
+
+    async def _import_errors(self, job: str, rows: Sequence[OutRow]) -> dict[int, Rejection]:
+        """Every page of import errors, tied back to rows by the identifier they echo."""
+        positions = {row.identifier: i for i, row in enumerate(rows)}
+        rejected: dict[int, Rejection] = {}
+        params = {"page[size]": "100"}
+        while params:
+            response = await self._transport.request(
+                "GET",
+                f"/api/profile-bulk-import-jobs/{job}/import-errors",
+                operation="import_errors",
+                params=params,
+            )
+            page = response.json()
+            errors = _dig(page, "data")
+            for error in errors if isinstance(errors, list) else ():
+                attributes = _dig(error, "attributes")
+                echoed = _dig(attributes, "original_payload", self._field)
+                position = positions.get(str(echoed).lower()) if echoed else None
+                if position is not None:
+                    rejected[position] = _rejection(attributes)
+            cursor = _cursor(_dig(page, "links", "next"))
+            params = {**params, "page[cursor]": cursor} if cursor else {}
+        return rejected
+
+
+class KlaviyoEvents(_Klaviyo):
+    """Events by bulk create; the answer is the last that is heard of them."""
+
+    def __init__(self, spec: EventSpec, country: str, transport: Transport) -> None:
+        field, _, _ = _identify(spec, country)
+        super().__init__(event_shape(spec, country), transport, field)
+
+    async def send(self, _operation: Operation, rows: Sequence[OutRow]) -> Answer:
+        """One request of events."""
+        response = await self._post(
+            "/api/event-bulk-create-jobs",
+            "events",
+            '{"data":{"type":"event-bulk-create-job","attributes":{"events-bulk-create":{"data":[',
+            "]}}}}",
+            rows,
+        )
+        if response.status == 202:
+            return Accepted()
+        return read_refusal(
+            response, re.compile(r"/events-bulk-create/data/(\d+)(?:/|$)"), len(rows)
+        )
+
+
+def read_refusal(response: Response, pointer: re.Pattern[str], count: int) -> Answer:
+    """What a 4xx says: rows by pointer, or nothing that names one.
+
+    Bodies may be HTML, empty or of another shape than documented; the texts in ``detail`` may echo
+    people's data and may change, so only ``code`` and ``title`` are kept.
+    """
+    if response.status == 413:
+        return TooLarge()
+    rejected: dict[int, Rejection] = {}
+    errors = _dig(response.json(), "errors")
+    listed = [e for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
+    for error in listed:
+        match = pointer.search(str(_dig(error, "source", "pointer") or ""))
+        if match and int(match[1]) < count:
+            rejected[int(match[1])] = _rejection(error)
+    if rejected:
+        return Refused(rejected)
+    first = _rejection(listed[0]) if listed else Rejection("refused", str(response.status))
+    return RefusedWhole(first)
+
+
+def _rejection(error: object) -> Rejection:
+    code = str(_dig(error, "code") or "refused")[:80]
+    title = str(_dig(error, "title") or "refused")[:120]
+    pointer = str(_dig(error, "source", "pointer") or "")
+    field = pointer.rsplit("/", 1)[-1] if pointer and not pointer[-1].isdigit() else ""
+    if "@" in title or re.search(r"\d{6}", title):
+        title = "refused"
+    return Rejection(f"{title.rstrip('.')} ({field})" if field else title.rstrip("."), code)
+
+
+def _dig(value: object, *keys: str) -> Any:
+    """A member of nested mappings, or None where the shape is another."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _cursor(link: object) -> str:
+    """The cursor in a ``next`` link, or an empty string at the end (null, absent, odd)."""
+    match = (
+        re.search(r"page(?:%5B|\[)cursor(?:%5D|\])=([^&]+)", link, re.IGNORECASE)
+        if isinstance(link, str)
+        else None
+    )
+    return match[1].replace("%3D", "=") if match else ""
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"')

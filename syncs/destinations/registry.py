@@ -1,0 +1,67 @@
+"""The only place that names every destination.
+
+A new destination is one module here, its stand-in in the sandbox, and its contract tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from syncs.credentials import Credentials
+from syncs.destinations import attentive, facebook, klaviyo
+from syncs.destinations.base import Destination
+from syncs.records import Limit, Shape
+from syncs.spec import AnySpec, AudienceSpec, EventSpec
+from syncs.transport import Transport
+
+HOSTS: Mapping[str, str] = {
+    "klaviyo": klaviyo.HOST,
+    "attentive": attentive.HOST,
+    "facebook": facebook.HOST,
+}
+HEADERS: Mapping[str, Callable[[str], dict[str, str]]] = {
+    "klaviyo": klaviyo.headers,
+    "attentive": attentive.headers,
+    "facebook": facebook.headers,
+}
+LIMITS: Mapping[str, Mapping[str, Sequence[Limit]]] = {
+    "klaviyo": klaviyo.LIMITS,
+    "attentive": attentive.LIMITS,
+    "facebook": facebook.LIMITS,
+}
+
+
+def shape_of(spec: AnySpec, country: str) -> Shape:
+    """How the destination of a spec wants its rows; needs neither network nor credential."""
+    if isinstance(spec, AudienceSpec):
+        return facebook.shape(spec, country)
+    if isinstance(spec, EventSpec):
+        if spec.destination == "klaviyo_event":
+            return klaviyo.event_shape(spec, country)
+        return attentive.event_shape(spec, country)
+    if spec.destination == "klaviyo_profile":
+        return klaviyo.profile_shape(spec, country)
+    return attentive.attribute_shape(spec, country)
+
+
+def destination_of(
+    spec: AnySpec, country: str, transport: Transport, credentials: Credentials, run_id: str
+) -> Destination:
+    """The destination of a spec, ready to send."""
+    if isinstance(spec, AudienceSpec):
+        return facebook.FacebookAudience(
+            spec,
+            country,
+            transport,
+            account_id=credentials.account_id,
+            token=credentials.token,
+            app_secret=credentials.app_secret,
+            run_id=run_id,
+        )
+    if isinstance(spec, EventSpec):
+        if spec.destination == "klaviyo_event":
+            return klaviyo.KlaviyoEvents(spec, country, transport)
+        return attentive.AttentiveEvents(spec, country, transport)
+    if spec.destination == "klaviyo_profile":
+        return klaviyo.KlaviyoProfiles(spec, country, transport)
+    return attentive.AttentiveAttributes(spec, country, transport)

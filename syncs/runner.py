@@ -1,0 +1,157 @@
+"""Plan and run syncs: what the command line and the orchestrator call.
+
+One destination account is one unit: its syncs run one after the other, on one ledger and under one
+set of rate limits. Nothing here knows which of its callers it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from syncs import credentials, demo, ledger, results, workspace
+from syncs import plan as planning
+from syncs.destinations.registry import HEADERS, HOSTS, LIMITS, destination_of, shape_of
+from syncs.engine import OnProgress, Run
+from syncs.errors import PlanMovedError, SpecError, SyncError
+from syncs.ratelimit import RateLimiter
+from syncs.records import Plan, Report
+from syncs.settings import DEMO, SyncSettings
+from syncs.spec import AnySpec, load_specs, nearest
+from syncs.transport import Transport
+
+Clock = Callable[[], datetime]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def chosen(settings: SyncSettings, names: Sequence[str] = ()) -> dict[str, AnySpec]:
+    """The specs to work on, in running order: those named, or all.
+
+    Raises:
+        SpecError: a file is wrong, or a name is unknown.
+    """
+    specs = load_specs(settings.specs)
+    for name in names:
+        if name not in specs:
+            message = f"no sync {name!r} in {settings.specs}{nearest(name, specs)}"
+            raise SpecError(message)
+    return {name: spec for name, spec in specs.items() if not names or name in names}
+
+
+def plan_one(settings: SyncSettings, spec: AnySpec, *, clock: Clock = _now) -> Plan:
+    """The plan of one sync. Sends nothing and writes nothing.
+
+    Raises:
+        SyncError: published data or ledger cannot be read, or do not hold what the spec names.
+    """
+    shape = shape_of(spec, settings.shop_country)
+    with (
+        workspace.opened(settings) as work,
+        ledger.viewed(work.con, ledger_path(settings, spec.account)),
+    ):
+        return planning.build(spec, shape, work, today=clock().date())
+
+
+def run_one(
+    settings: SyncSettings,
+    spec: AnySpec,
+    *,
+    expected_plan: str | None = None,
+    on_progress: OnProgress = lambda _: None,
+    clock: Clock = _now,
+) -> Report:
+    """Run one sync to its end, whatever that is.
+
+    Args:
+        settings: where everything is.
+        spec: the sync.
+        expected_plan: a plan id; anything else that would be sent now is refused.
+        on_progress: told every few seconds how far the run is.
+        clock: UTC time.
+
+    Raises:
+        PlanMovedError: the plan is no longer ``expected_plan``; nothing was sent.
+        SyncError: the sync could not be started.
+    """
+    if expected_plan is not None and plan_one(settings, spec, clock=clock).plan_id != expected_plan:
+        message = f"{spec.name}: published data, ledger or spec moved since the plan was made"
+        raise PlanMovedError(message)
+    return asyncio.run(_run(settings, spec, on_progress, clock))
+
+
+async def _run(
+    settings: SyncSettings, spec: AnySpec, on_progress: OnProgress, clock: Clock
+) -> Report:
+    account = spec.account
+    secret = credentials.resolve(account, demo=settings.env == DEMO)
+    base = settings.base_url(account)
+    if base is None:
+        base = demo.base_url(settings, account) if settings.env == DEMO else HOSTS[account]
+    run_id = f"{clock():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:12]}"
+    limiters = {
+        operation: RateLimiter(settings.ledgers / "limits" / f"{account}-{operation}", limits)
+        for operation, limits in LIMITS[account].items()
+    }
+    async with Transport(base, HEADERS[account](secret.token), limiters.__getitem__) as transport:
+        with (
+            workspace.opened(settings) as work,
+            ledger.attached(work.con, ledger_path(settings, account)) as book,
+        ):
+            destination = destination_of(spec, settings.shop_country, transport, secret, run_id)
+            return await Run(
+                spec,
+                destination,
+                work,
+                book,
+                run_id=run_id,
+                traffic=transport.traffic,
+                on_progress=on_progress,
+                clock=clock,
+            ).execute()
+
+
+def run_account(
+    settings: SyncSettings,
+    specs: Iterable[AnySpec],
+    *,
+    expected_plans: Mapping[str, str] | None = None,
+    on_progress: OnProgress = lambda _: None,
+    on_end: Callable[[AnySpec, Report | SyncError], None] = lambda *_: None,
+    clock: Clock = _now,
+) -> dict[str, Report | SyncError]:
+    """Run the syncs of one destination account; one that fails does not stop the next.
+
+    ``on_end`` hears of each as it ends. Results are published beside the segments at the end,
+    whatever happened.
+    """
+    specs = list(specs)
+    ends: dict[str, Report | SyncError] = {}
+    try:
+        for spec in specs:
+            try:
+                end: Report | SyncError = run_one(
+                    settings,
+                    spec,
+                    expected_plan=(expected_plans or {}).get(spec.name),
+                    on_progress=on_progress,
+                    clock=clock,
+                )
+            except SyncError as error:
+                end = error
+            ends[spec.name] = end
+            on_end(spec, end)
+    finally:
+        for account in sorted({spec.account for spec in specs}):
+            results.publish(settings, ledger_path(settings, account))
+    return ends
+
+
+def ledger_path(settings: SyncSettings, account: str) -> Path:
+    """The ledger file of a destination account."""
+    return settings.ledgers / f"{account}.duckdb"

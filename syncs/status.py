@@ -1,0 +1,81 @@
+"""Where every sync stands: what `python -m syncs status` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from syncs import ledger, runner, workspace
+from syncs.errors import SyncError
+from syncs.settings import SyncSettings
+from syncs.spec import AnySpec
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One sync's standing. Counts are rows; ``age_seconds`` is since the last run ended.
+
+    ``in_sync`` rows are acknowledged as they should be, ``pending`` ones would be written by the
+    next run (None when there is nothing published to compare with), ``rejected`` and ``unknown``
+    ones need somebody to look.
+    """
+
+    sync: str
+    destination: str
+    last_status: str
+    last_finished_at: str
+    age_seconds: int | None
+    in_sync: int
+    pending: int | None
+    rejected: int
+    held: int
+    unknown: int
+    problem: str = ""
+
+
+def standing(
+    settings: SyncSettings,
+    spec: AnySpec,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Standing:
+    """The standing of one sync.
+
+    Raises:
+        SyncError: the ledger or the published data cannot be read.
+    """
+    with (
+        workspace.opened(settings) as work,
+        ledger.viewed(work.con, runner.ledger_path(settings, spec.account)),
+    ):
+        states = dict(
+            work.con.execute(
+                "select state, count(*) from ledger.rows where sync = ? group by all", [spec.name]
+            ).fetchall()
+        )
+        last = work.con.execute(
+            "select status, finished_at from ledger.runs where sync = ? "
+            "order by started_at desc limit 1",
+            [spec.name],
+        ).fetchone()
+    pending: int | None
+    problem = ""
+    try:
+        pending = runner.plan_one(settings, spec, clock=clock).changes
+    except SyncError as error:
+        pending, problem = None, str(error)
+    finished = last[1] if last else None
+    return Standing(
+        sync=spec.name,
+        destination=spec.destination,
+        last_status=str(last[0]) if last else "never ran",
+        last_finished_at=finished.astimezone(UTC).isoformat(timespec="seconds") if finished else "",
+        age_seconds=int((clock() - finished).total_seconds()) if finished else None,
+        in_sync=int(states.get("accepted", 0)) + int(states.get("confirmed", 0)),
+        pending=pending,
+        rejected=int(states.get("rejected", 0)),
+        held=int(states.get("held", 0)),
+        unknown=int(states.get("unknown", 0)),
+        problem=problem,
+    )

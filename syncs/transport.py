@@ -1,0 +1,237 @@
+"""The only importer of httpx: one request with its limit, its retries and its deadline.
+
+What a status means is the vendor's business: a destination passes a ``Judge``. What to do about it
+is decided here once for all three.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Self
+
+import httpx
+
+from syncs.errors import AnswerLostError, StoppedError, UnreachableError
+from syncs.ratelimit import RateLimiter, Sleep
+
+MAX_ATTEMPTS = 6
+FIRST_BACKOFF = 0.5
+MAX_BACKOFF = 30.0
+# Longer than this and the run is better ended cleanly and resumed by the next one.
+MAX_RETRY_AFTER = 300.0
+_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer, read to its end. ``body`` may echo personal data: never log it."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    def json(self) -> Any:
+        """The parsed body, or None when it is not JSON (HTML, truncated, empty, binary)."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+
+class Fate(Enum):
+    """What a response means for its request."""
+
+    DONE = "done"  # an answer the destination module reads, success or refusal
+    RETRY = "retry"  # carried out or not, unknown: a server error
+    THROTTLED = "throttled"  # not carried out, the vendor is busy with us
+    STOP = "stop"  # nothing further can succeed until a person acts
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A fate with its reason, the vendor's code, and the wait it asks for in seconds."""
+
+    fate: Fate
+    reason: str = ""
+    code: str = ""
+    wait: float | None = None
+
+
+Judge = Callable[[Response], Verdict]
+
+
+def judge_by_status(response: Response) -> Verdict:
+    """The common reading of HTTP: Klaviyo and Attentive follow it."""
+    status = response.status
+    if status in (401, 403):
+        what = "authentication refused" if status == 401 else "permission refused"
+        return Verdict(Fate.STOP, what, str(status))
+    if status == 410:
+        return Verdict(Fate.STOP, "this version of the vendor's API is retired", "410")
+    if status in (429, 503):
+        return Verdict(Fate.THROTTLED, f"HTTP {status}", str(status), retry_after(response))
+    if status >= 500 or status == 408:
+        return Verdict(Fate.RETRY, f"HTTP {status}", str(status), retry_after(response))
+    return Verdict(Fate.DONE)
+
+
+def retry_after(response: Response) -> float | None:
+    """Seconds of a Retry-After header, or None; a date or a word is no number we trust."""
+    value = response.headers.get("retry-after", "")
+    try:
+        seconds = float(value)
+    except ValueError:
+        return None
+    return min(seconds, MAX_RETRY_AFTER) if 0 <= seconds < float("inf") else None
+
+
+@dataclass
+class Traffic:
+    """Requests of one sync run, counted where they leave."""
+
+    requests: int = 0
+    writes: int = 0
+    retries: int = 0
+
+
+class Transport:
+    """Sends requests to one vendor host.
+
+    Args:
+        base_url: scheme and host, maybe a path prefix.
+        headers: sent with every request (credentials among them; never logged).
+        limiters: one per vendor operation.
+        sleep: waits between attempts; injected.
+        jitter: a number in [0, 1); injected.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        headers: Mapping[str, str],
+        limiters: Callable[[str], RateLimiter],
+        *,
+        sleep: Sleep = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+        connections: int = 64,
+    ) -> None:
+        self._base = base_url
+        self._limiter = limiters
+        self._sleep = sleep
+        self._jitter = jitter
+        self.traffic = Traffic()
+        self._client = httpx.AsyncClient(
+            headers=dict(headers),
+            timeout=_TIMEOUT,
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        operation: str,
+        judge: Judge = judge_by_status,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        params: Mapping[str, str] | None = None,
+        idempotent: bool = True,
+        weight: int = 1,
+    ) -> Response:
+        """One answered request, retried as far as that is safe.
+
+        Args:
+            method: HTTP method; anything but GET counts as a write.
+            path: appended to the base URL.
+            operation: the vendor operation whose rate limit it falls under.
+            judge: what a response means at this vendor.
+            body: the bytes to send.
+            content_type: media type of ``body``.
+            params: query parameters, encoded here.
+            idempotent: sending it twice equals sending it once.
+            weight: cost in units of the rate limit.
+
+        Raises:
+            StoppedError: nothing further can succeed until a person acts.
+            UnreachableError: never answered and surely not carried out.
+            AnswerLostError: perhaps carried out, and not to be repeated blindly.
+        """
+        maybe_applied = False
+        verdict = Verdict(Fate.RETRY)
+        for attempt in range(MAX_ATTEMPTS):
+            if attempt:
+                self.traffic.retries += 1
+                await self._sleep(self._pause(attempt, verdict.wait))
+            await self._limiter(operation).acquire(weight)
+            self.traffic.requests += 1
+            self.traffic.writes += method != "GET"
+            response, verdict = await self._attempt(method, path, body, content_type, params, judge)
+            if response is not None and verdict.fate is Fate.DONE:
+                return response
+            if verdict.fate is Fate.STOP:
+                raise StoppedError(verdict.reason, code=verdict.code)
+            if verdict.fate is Fate.THROTTLED and verdict.wait is not None:
+                self._limiter(operation).pause(verdict.wait)
+            if verdict.fate is Fate.RETRY:
+                maybe_applied = True
+                if not idempotent:
+                    message = f"{method} {operation}: {verdict.reason}; not repeated"
+                    raise AnswerLostError(message)
+        message = f"{method} {operation}: {verdict.reason} after {MAX_ATTEMPTS} attempts"
+        raise AnswerLostError(message) if maybe_applied else UnreachableError(message)
+
+    async def _attempt(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        content_type: str,
+        params: Mapping[str, str] | None,
+        judge: Judge,
+    ) -> tuple[Response | None, Verdict]:
+        try:
+            response = await self._send(method, path, body, content_type, params)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            return None, Verdict(Fate.THROTTLED, type(error).__name__)
+        except httpx.HTTPError as error:
+            # The exception's text holds the URL with its query: keep the type only.
+            return None, Verdict(Fate.RETRY, type(error).__name__)
+        return response, judge(response)
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        content_type: str,
+        params: Mapping[str, str] | None,
+    ) -> Response:
+        reply = await self._client.request(
+            method,
+            f"{self._base}{path}",
+            content=body,
+            params=params,
+            headers={"content-type": content_type} if body is not None else None,
+        )
+        headers = {name.lower(): value for name, value in reply.headers.items()}
+        return Response(reply.status_code, headers, reply.content)
+
+    def _pause(self, attempt: int, asked: float | None) -> float:
+        """Full jitter on a doubling ceiling, never shorter than the vendor asked for."""
+        ceiling = min(FIRST_BACKOFF * 2 ** (attempt - 1), MAX_BACKOFF)
+        backoff = float(ceiling * (0.5 + self._jitter() / 2))
+        return max(backoff, asked or 0.0)

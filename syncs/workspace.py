@@ -1,0 +1,124 @@
+"""A private in-memory DuckDB with the published segments attached read-only as ``pub``.
+
+Plans are computed here, so personal data never touches a file of ours except encrypted spill.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from syncs import identity
+from syncs.errors import PublishedDataError
+from syncs.settings import SyncSettings
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Which picture of the shop is published.
+
+    Attributes:
+        publication_id: changes with every publish.
+        as_of: shop-local date of the picture.
+        shop_timezone: IANA zone.
+    """
+
+    publication_id: str
+    as_of: date
+    shop_timezone: str
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One connection, what is attached to it, and what is known about that."""
+
+    con: duckdb.DuckDBPyConnection
+    publication: Publication
+    columns: dict[str, str]
+    segments: dict[str, str]
+    unavailable: dict[str, str]
+    country: str
+
+
+@contextmanager
+def opened(settings: SyncSettings) -> Iterator[Workspace]:
+    """Open a workspace; everything in it is gone at the end.
+
+    Raises:
+        PublishedDataError: there is no published file, or it is not one of ours.
+    """
+    settings.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key = identity.ledger_key(settings.ledgers)
+    with tempfile.TemporaryDirectory(dir=settings.scratch, prefix="plan-") as folder:
+        con = duckdb.connect(
+            ":memory:",
+            config={
+                "temp_directory": folder,
+                "temp_file_encryption": "true",
+                "preserve_insertion_order": "false",
+            },
+        )
+        try:
+            con.execute("set TimeZone = 'UTC'")
+            _attach(con, settings.published, Path(folder))
+            identity.install(con, key=key)
+            yield _described(con, settings)
+        finally:
+            con.close()
+
+
+def _attach(con: duckdb.DuckDBPyConnection, published: Path, folder: Path) -> None:
+    if not published.exists():
+        message = f"{published}: nothing is published yet; run the daily job first (make demo)"
+        raise PublishedDataError(message)
+    try:
+        con.execute(f"attach {_quoted(published)} as pub (read_only)")
+    except duckdb.IOException as error:
+        if "lock" not in str(error).lower():
+            message = f"{published}: not a DuckDB file that this version can read"
+            raise PublishedDataError(message) from None
+        # Somebody opened the published file for writing. It is never written in place, so its
+        # bytes are whole, and a notebook must not be able to stop the daily run.
+        private = folder / "segments.duckdb"
+        shutil.copyfile(published, private)
+        con.execute(f"attach {_quoted(private)} as pub (read_only)")
+
+
+def _described(con: duckdb.DuckDBPyConnection, settings: SyncSettings) -> Workspace:
+    try:
+        found = con.execute(
+            "select publication_id, as_of, shop_timezone from pub.main.publication"
+        ).fetchone()
+        columns = dict(
+            con.execute(
+                "select column_name, data_type from duckdb_columns() "
+                "where database_name = 'pub' and table_name = 'customers'"
+            ).fetchall()
+        )
+        catalog = con.execute(
+            "select segment, status, coalesce(reason, '') from pub.main.segment_catalog"
+        ).fetchall()
+    except duckdb.CatalogException:
+        found, columns, catalog = None, {}, []
+    if found is None:
+        message = f"{settings.published}: not written by the publish step; run the daily job"
+        raise PublishedDataError(message)
+    return Workspace(
+        con=con,
+        publication=Publication(str(found[0]), found[1], str(found[2])),
+        columns=columns,
+        segments={segment: status for segment, status, _ in catalog},
+        unavailable={s: reason for s, status, reason in catalog if status != "available"},
+        country=settings.shop_country,
+    )
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

@@ -1,0 +1,44 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from syncs import SyncSettings, sandbox
+from tests.support.box import Box
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def sandbox_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    home = tmp_path_factory.mktemp("sandbox")
+    address = sandbox.ensure_running(home, idle_seconds=600)
+    yield address
+    found = json.loads((home / "sandbox" / "address.json").read_text())
+    os.kill(found["pid"], signal.SIGTERM)
+
+
+@pytest.fixture
+def box(sandbox_address: str) -> Box:
+    """A fresh sandbox with the vendors' documented numbers."""
+    box = Box(sandbox_address)
+    box.reset()
+    return box
+
+
+@pytest.fixture
+def settings(tmp_path: Path, box: Box, monkeypatch: pytest.MonkeyPatch) -> SyncSettings:
+    """Sync settings with a home of their own, pointed at the sandbox, specs in ``specs/``."""
+    (tmp_path / "specs").mkdir()
+    monkeypatch.setenv("SEGMENTS_HOME", str(tmp_path))
+    monkeypatch.setenv("SEGMENTS_SPECS", str(tmp_path / "specs"))
+    for vendor in ("klaviyo", "attentive", "facebook"):
+        monkeypatch.setenv(f"{vendor.upper()}_BASE_URL", f"{box.address}/{vendor}")
+    return SyncSettings()
