@@ -90,21 +90,32 @@ def assign_batches(shape: Shape, work: Workspace) -> int:
 
     Rows that were set aside (column ``aside``) keep their number below 1.
     """
+    requests = max(1, shape.ledger_rows // shape.batch_rows)
+    most_bytes = shape.batch_bytes * requests
+    # Rows of like size fill a batch evenly; one that still is too large is cut by its own bytes.
     work.con.execute(
         f"""create or replace temp table plan_rows as
         with sized as (
             select *, {_OPERATION_ORDER} as rank,
-                row_number() over part as position,
-                sum(strlen(identifier) + strlen(properties) + strlen(unset) + {_ROW_OVERHEAD})
-                    over (part rows unbounded preceding) as bytes
+                strlen(identifier) + strlen(properties) + strlen(unset) + {_ROW_OVERHEAD} as bytes,
+                row_number() over (partition by operation order by is_history, row_key) as position
             from planned where aside is null
-            window part as (partition by operation order by is_history, row_key)
+        ),
+        chunked as (
+            select *, (position - 1) // (
+                select least({shape.ledger_rows}, greatest(1, cast(0.95 * {most_bytes} / avg(bytes)
+                    as bigint))) from sized) as chunk
+            from sized
+        ),
+        cut as (
+            select *, sum(bytes) over (
+                partition by operation, chunk order by position rows unbounded preceding
+            ) // {most_bytes} as part
+            from chunked
         )
-        select * exclude (rank, position, bytes), cast(dense_rank() over (
-            order by rank, (position - 1) // {shape.ledger_rows},
-            bytes // {shape.batch_bytes * max(1, shape.ledger_rows // shape.batch_rows)}
-        ) as integer) as batch
-        from sized
+        select * exclude (rank, bytes, position, chunk, part),
+            cast(dense_rank() over (order by rank, chunk, part) as integer) as batch
+        from cut
         union all by name
         select *, aside as batch from planned where aside is not null
         order by batch, row_key"""
@@ -164,12 +175,19 @@ from compared where cause is not null
 """
 
 _EVENT_DIFF = """
-with held as (select * from known where sync = $sync),
-by_key as (select row_key, any_value(state) as state, any_value(updated_at) as updated_at
-    from held group by all),
+-- Unanswered and uncertain is sent again: the destination drops what it already has. Unanswered
+-- and nothing delivered means it promises no such thing, and a person decides.
+with held as (
+    select *, state in ('accepted', 'confirmed') or (state = 'unknown' and delivered is null) as done
+    from known where sync = $sync
+),
+by_key as (
+    select row_key, any_value(state) as state, any_value(updated_at) as updated_at
+    from held where not done group by all
+),
 -- The same entry of the same customer under another address is still the same entry.
-by_customer as (select distinct customer, subject from held
-    where state in ('accepted', 'confirmed', 'unknown'))
+done_keys as (select row_key from held where done),
+done_customers as (select distinct customer, subject from held where done)
 select w.row_key, w.customer, w.subject, 'event' as operation,
     case when k.row_key is null then 'new' when k.state = 'skipped' then 'recheck'
         else 'retry' end as cause,
@@ -177,9 +195,9 @@ select w.row_key, w.customer, w.subject, 'event' as operation,
     cast(null as varchar) as vendor_row, cast(null as integer) as aside
 from wanted as w
 left join by_key as k using (row_key)
-left join by_customer as c on c.customer = w.customer and c.subject = w.subject
+left join done_customers as c on c.customer = w.customer and c.subject = w.subject
 where w.left_out is null and c.customer is null
-    and coalesce(k.state, '') not in ('accepted', 'confirmed', 'unknown')
+    and not exists (from done_keys as d where d.row_key = w.row_key)
     and not (coalesce(k.state, '') = 'rejected' and k.updated_at > $due)
 """
 

@@ -170,6 +170,13 @@ class Transport:
             UnreachableError: never answered and surely not carried out.
             AnswerLostError: perhaps carried out, and not to be repeated blindly.
         """
+        call = self._client.build_request(
+            method,
+            f"{self._base}{path}",
+            content=body,
+            params=params,
+            headers={"content-type": content_type} if body is not None else None,
+        )
         maybe_applied = False
         verdict = Verdict(Fate.RETRY)
         for attempt in range(MAX_ATTEMPTS):
@@ -179,7 +186,7 @@ class Transport:
             await self._limiter(operation).acquire(weight)
             self.traffic.requests += 1
             self.traffic.writes += method != "GET"
-            response, verdict = await self._attempt(method, path, body, content_type, params, judge)
+            response, verdict = await self._attempt(call, judge)
             if response is not None and verdict.fate is Fate.DONE:
                 return response
             if verdict.fate is Fate.STOP:
@@ -194,41 +201,17 @@ class Transport:
         message = f"{method} {operation}: {verdict.reason} after {MAX_ATTEMPTS} attempts"
         raise AnswerLostError(message) if maybe_applied else UnreachableError(message)
 
-    async def _attempt(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None,
-        content_type: str,
-        params: Mapping[str, str] | None,
-        judge: Judge,
-    ) -> tuple[Response | None, Verdict]:
+    async def _attempt(self, call: httpx.Request, judge: Judge) -> tuple[Response | None, Verdict]:
         try:
-            response = await self._send(method, path, body, content_type, params)
+            reply = await self._client.send(call)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             return None, Verdict(Fate.THROTTLED, type(error).__name__)
         except httpx.HTTPError as error:
             # The exception's text holds the URL with its query: keep the type only.
             return None, Verdict(Fate.RETRY, type(error).__name__)
-        return response, judge(response)
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None,
-        content_type: str,
-        params: Mapping[str, str] | None,
-    ) -> Response:
-        reply = await self._client.request(
-            method,
-            f"{self._base}{path}",
-            content=body,
-            params=params,
-            headers={"content-type": content_type} if body is not None else None,
-        )
         headers = {name.lower(): value for name, value in reply.headers.items()}
-        return Response(reply.status_code, headers, reply.content)
+        response = Response(reply.status_code, headers, reply.content)
+        return response, judge(response)
 
     def _pause(self, attempt: int, asked: float | None) -> float:
         """Full jitter on a doubling ceiling, never shorter than the vendor asked for."""

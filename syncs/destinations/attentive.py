@@ -60,13 +60,12 @@ def event_shape(spec: EventSpec, country: str) -> Shape:
         channel="sms",
         source=source,
         identifier=identifier,
-        payload=(
-            f"""'{{"type":' || to_json({name}) || ',"user":{user},"properties":' || """
-            """json_merge_patch(properties, json_object('segment', segment, 'entered_on', """
-            """happened_on)) || ',"externalEventId":"' || """
-            f"""cast(cast(md5({json_text(spec.name)} || '|' || identifier || '|' || subject) as """
-            """uuid) as varchar) || '"}'"""
-        ),
+        payload=f"""'{{"type":' || to_json({name}) || ',"user":{user},"properties":'
+            || json_merge_patch(properties,
+                json_object('segment', segment, 'entered_on', happened_on))
+            || ',"externalEventId":"'
+            || cast(cast(md5({json_text(spec.name)} || '|' || identifier || '|' || subject)
+                as uuid) as varchar) || '"}}'""",
         batch_rows=1,
         batch_bytes=_MAX_BYTES,
         # Each event is recorded before and after its request: what is in flight when the power

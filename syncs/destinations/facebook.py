@@ -50,7 +50,17 @@ _WAIT: Final = {(2650, 1870145), (2650, 1870148)}
 _STOPS: Final = {10, 102, 104, 190, 270, 294, 368, 2635, 2655, 2656, 2663, 2664, 2654,
                  1487301, 1487366, 1404078, 2859015, 1870092}  # fmt: skip
 _STOP_SUBCODES: Final = {(100, 33), (100, 1713228), (100, 1713230), (100, 1713231)}
-_NORMAL, _REPLACING, _FLAGGED = 200, 414, 471
+_REPLACING, _FLAGGED = 414, 471
+# What a person has to do about the commonest stops.
+_WHY: Final = {
+    (190, 0): "the access token is no longer valid",
+    (200, 1870034): "the Custom Audience terms are not accepted",
+    (200, 1870090): "the Custom Audience terms are not accepted",
+    (200, 1870050): "the ad account is not linked to a business",
+    (2635, 0): "this version of the Marketing API is retired",
+    (100, 33): "the system user is no admin of the ad account, or the audience is gone",
+    (1487366, 0): "the audience was deleted",
+}
 
 
 def headers(token: str) -> dict[str, str]:
@@ -127,7 +137,7 @@ class FacebookAudience:
         self._totals = rows
         account = await self._read(f"/act_{self._account}", {"fields": "tos_accepted"})
         terms = account.get("tos_accepted")
-        if isinstance(terms, dict) and terms and not terms.get("custom_audience_tos"):
+        if isinstance(terms, dict) and not terms.get("custom_audience_tos"):
             message = (
                 "the Custom Audience terms are not accepted; a person must do it in Ads Manager"
             )
@@ -314,7 +324,9 @@ def _judge_error(response: Response, error: tuple[int, int]) -> Verdict:
         return Verdict(Fate.RETRY, f"transient error {name}", name)
     stops = code in _STOPS or error in _STOP_SUBCODES or 200 <= code <= 299
     if stops and error != _SIZE_FLOOR:
-        return Verdict(Fate.STOP, f"Facebook refuses the sync ({name})", name)
+        return Verdict(
+            Fate.STOP, f"{_WHY.get(error, _WHY.get((code, 0), 'Facebook refuses'))} ({name})", name
+        )
     return Verdict(Fate.DONE)
 
 

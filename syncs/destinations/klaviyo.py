@@ -77,11 +77,11 @@ def profile_shape(spec: ProfileSpec, country: str) -> Shape:
         channel="email",
         source=source,
         identifier=identifier,
-        payload=(
-            f"""'{{"type":"profile","attributes":{{"{field}":' || cast(to_json(identifier) as """
-            """varchar) || ',"properties":' || properties || '}' || case when unset = '[]' then '' """
-            """else ',"meta":{"patch_properties":{"unset":' || unset || '}}' end || '}'"""
-        ),
+        payload=f"""'{{"type":"profile","attributes":{{"{field}":'
+            || cast(to_json(identifier) as varchar) || ',"properties":' || properties || '}}'
+            || case when unset = '[]' then ''
+                else ',"meta":{{"patch_properties":{{"unset":' || unset || '}}}}' end
+            || '}}'""",
         batch_rows=10_000,
         batch_bytes=_MAX_BYTES,
         ledger_rows=10_000,
@@ -95,8 +95,8 @@ def event_shape(spec: EventSpec, country: str) -> Shape:
     """Rows of a bulk event request.
 
     ``unique_id`` is the segment and the day it was entered: Klaviyo compares it within one profile
-    and metric, so it needs no person in it, and survives the loss of everything on our side. An entry
-    is a day, not a moment: noon UTC is that same day from Los Angeles to Tokyo.
+    and metric, so it needs no person in it, and survives the loss of everything on our side. An
+    entry is a day, not a moment: noon UTC is that same day from Los Angeles to Tokyo.
     """
     field, source, identifier = _identify(spec, country)
     name = event_name_sql(spec)
@@ -104,17 +104,16 @@ def event_shape(spec: EventSpec, country: str) -> Shape:
         channel="email",
         source=source,
         identifier=identifier,
-        payload=(
-            """'{"type":"event-bulk-create","attributes":{"backfill":' || """
-            """case when is_history then 'true' else 'false' end || """
-            """',"profile":{"data":{"type":"profile","attributes":{"""
-            f""""{field}":' || cast(to_json(identifier) as varchar) || """
-            """'}}},"events":{"data":[{"type":"event","attributes":{"properties":' || """
-            """json_merge_patch(properties, json_object('segment', segment, 'entered_on', """
-            """happened_on)) || ',"time":"' || happened_on || 'T12:00:00+00:00","unique_id":"' || """
-            """subject || '","metric":{"data":{"type":"metric","attributes":{"name":' || """
-            f"""to_json({name}) || '}}}}}}}}}}]}}}}}}'"""
-        ),
+        payload=f"""'{{"type":"event-bulk-create","attributes":{{"backfill":'
+            || case when is_history then 'true' else 'false' end
+            || ',"profile":{{"data":{{"type":"profile","attributes":{{"{field}":'
+            || cast(to_json(identifier) as varchar)
+            || '}}}}}},"events":{{"data":[{{"type":"event","attributes":{{"properties":'
+            || json_merge_patch(properties,
+                json_object('segment', segment, 'entered_on', happened_on))
+            || ',"time":"' || happened_on || 'T12:00:00+00:00","unique_id":"' || subject
+            || '","metric":{{"data":{{"type":"metric","attributes":{{"name":' || to_json({name})
+            || '}}}}}}}}}}]}}}}}}'""",
         batch_rows=1_000,
         batch_bytes=_MAX_BYTES,
         ledger_rows=1_000,

@@ -1,0 +1,1 @@
+"""The stand-in of Attentive's API, version 1."""

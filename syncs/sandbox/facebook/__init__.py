@@ -1,0 +1,1 @@
+"""The stand-in of Facebook's Marketing API: custom audiences."""

@@ -1,0 +1,1 @@
+"""The stand-in of Klaviyo's API, revision 2026-07-15."""

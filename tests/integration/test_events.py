@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from syncs import Status, SyncSettings
+from tests.support.box import Box
+from tests.support.published import AS_OF, Shop
+from tests.support.syncing import plan, run, write
+
+EVENT = """destination: klaviyo_event
+audience: new_multi_buyer
+identify_by: {email: email}
+event: {name: New Multi-Buyer, on: entered, max_age_days: 3}
+properties: {CUSTOMER_SEGMENT: {value: segment_new_multi_buyers}}
+guard: {max_removed: null, min_members: 0}
+"""
+PROPERTY = """destination: klaviyo_profile
+audience: new_multi_buyer
+identify_by: {email: email}
+properties: {new_multi_buyer: {value: true}}
+guard: {max_removed: null, min_members: 0}
+"""
+
+
+def shop(count: int = 5, entered: date = AS_OF) -> Shop:
+    made = Shop()
+    for i in range(count):
+        made.add(f"c{i}").member("new_multi_buyer", f"c{i}", entered)
+    return made
+
+
+def test_an_entry_is_one_event_for_ever(settings: SyncSettings, box: Box) -> None:
+    write(settings, "entries", EVENT)
+    made = shop()
+    made.publish(settings.home)
+    run(settings, "entries")
+    run(settings, "entries")
+    # Another day, the same entries; then the ledger is lost and everything is sent again.
+    made.as_of = AS_OF + timedelta(days=1)
+    made.publish(settings.home)
+    run(settings, "entries")
+    (settings.ledgers / "klaviyo.duckdb").unlink()
+    run(settings, "entries")
+
+    assert box.events("klaviyo", "New Multi-Buyer") == 5
+
+
+def test_a_new_address_or_key_is_no_new_entry(settings: SyncSettings, box: Box) -> None:
+    write(settings, "entries", EVENT)
+    made = shop(1)
+    made.publish(settings.home)
+    run(settings, "entries")
+    made.customers[0]["email"] = "new@mail.example"
+    made.publish(settings.home)
+
+    assert run(settings, "entries").accepted == 0
+
+
+def test_a_second_entry_is_a_second_event(settings: SyncSettings, box: Box) -> None:
+    write(settings, "entries", EVENT)
+    made = shop(1, AS_OF - timedelta(days=2))
+    made.publish(settings.home)
+    run(settings, "entries")
+    made.member("new_multi_buyer", "c0", AS_OF)
+    made.publish(settings.home)
+    run(settings, "entries")
+
+    assert box.events("klaviyo", "New Multi-Buyer") == 2
+
+
+def test_no_event_before_its_property_is_accepted(settings: SyncSettings, box: Box) -> None:
+    write(settings, "flag", PROPERTY)
+    write(settings, "entries", EVENT + "after: [flag]\n")
+    made = shop(5)
+    made.customers[2]["email"] = "bad@mail.example"
+    made.publish(settings.home)
+
+    # The property sync has not run on this picture of the shop.
+    report = run(settings, "entries")
+    assert (report.status, report.held, report.writes) == (Status.PARTIAL, 5, 0)
+
+    box.fault("klaviyo", "reject-rows", reject_emails="bad", times=None)
+    run(settings, "flag")
+    report = run(settings, "entries")
+    assert (report.accepted, report.held) == (4, 1)
+    assert report.reasons == {"property_not_accepted": 1}
+
+    # A new picture: again the property comes first.
+    box.heal()
+    made.add("c9").member("new_multi_buyer", "c9")
+    made.publish(settings.home)
+    assert run(settings, "entries").accepted == 0
+    made.customers[2]["email"] = "good@mail.example"
+    made.publish(settings.home)
+    run(settings, "flag")
+    assert run(settings, "entries").accepted == 2
+    assert box.events("klaviyo", "New Multi-Buyer") == 6
+
+
+def test_history_is_sent_once_and_marked_as_history(settings: SyncSettings, box: Box) -> None:
+    write(
+        settings,
+        "entries",
+        EVENT.replace("max_age_days: 3", "max_age_days: 3, backfill_days: 360"),
+    )
+    made = shop(3)
+    for i, age in enumerate((3, 4, 360, 361)):
+        made.add(f"h{i}").member("new_multi_buyer", f"h{i}", AS_OF - timedelta(days=age))
+    made.publish(settings.home)
+
+    report = run(settings, "entries")
+
+    assert report.plan.left_out == {"too_old": 1}
+    counted = box.state()["klaviyo"]["events"]["New Multi-Buyer"]
+    assert counted == {"total": 6, "backfill": 2}
+
+
+def test_several_segments_in_one_sync_have_their_own_names(
+    settings: SyncSettings, box: Box
+) -> None:
+    write(
+        settings,
+        "entries",
+        EVENT.replace(
+            "audience: new_multi_buyer", "audience: {any_of: [new_multi_buyer, new_hvc]}"
+        ).replace("name: New Multi-Buyer", "name: {new_multi_buyer: New Multi, new_hvc: New HVC}"),
+    )
+    made = shop(2).member("new_hvc", "c0")
+    made.publish(settings.home)
+
+    run(settings, "entries")
+
+    assert box.events("klaviyo", "New Multi") == 2
+    assert box.events("klaviyo", "New HVC") == 1
+
+
+def test_exits_can_be_events(settings: SyncSettings, box: Box) -> None:
+    write(settings, "exits", EVENT.replace("on: entered", "on: exited"))
+    made = Shop().add("c1").member("new_multi_buyer", "c1", AS_OF - timedelta(days=9), AS_OF)
+    made.publish(settings.home)
+
+    assert run(settings, "exits").accepted == 1
+    assert plan(settings, "exits").changes == 0
+
+
+def test_none_of_keeps_people_out(settings: SyncSettings, box: Box) -> None:
+    write(
+        settings,
+        "entries",
+        EVENT.replace(
+            "audience: new_multi_buyer", "audience: {any_of: [new_multi_buyer], none_of: [buyers]}"
+        ),
+    )
+    shop(3).member("buyers", "c0").publish(settings.home)
+
+    assert run(settings, "entries").accepted == 2
+
+
+def test_bulk_events_go_a_thousand_at_a_time(settings: SyncSettings, box: Box) -> None:
+    write(settings, "entries", EVENT)
+    shop(2_500).publish(settings.home)
+
+    assert run(settings, "entries").accepted == 2_500
+    assert sorted(r["rows"] for r in box.writes("klaviyo")) == [500, 1_000, 1_000]
