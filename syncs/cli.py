@@ -142,7 +142,13 @@ def _apply(settings: SyncSettings, options: argparse.Namespace) -> int:
     names = list(options.names)
     if options.plan is not None:
         expected = _read_plan(options.plan)
-        names = [name for name in expected if not names or name in names]
+        strangers = sorted(set(names) - set(expected))
+        if strangers or not expected:
+            message = (
+                f"{options.plan} holds no plan{' of ' + ', '.join(strangers) * bool(strangers)}"
+            )
+            raise SyncError(message)
+        names = names or list(expected)
     specs = runner.chosen(settings, names)
     if expected is not None and (moved := _moved(settings, specs, expected)):
         _show_problems({name: f"{name}: moved since the plan was made" for name in moved})

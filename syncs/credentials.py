@@ -37,9 +37,12 @@ def resolve(account: str, *, demo: bool) -> Credentials:
     """
 
     def read(name: str) -> str:
-        value = os.environ.get(name) or (_DEMO.get(name) if demo else None)
+        value = os.environ.get(name, "").strip() or (_DEMO.get(name) if demo else None)
         if not value:
             message = f"{name} is not set: {account} cannot be reached without it"
+            raise CredentialsError(message)
+        if not (value.isascii() and value.isprintable()):
+            message = f"{name} holds characters that no key has; copy it again"
             raise CredentialsError(message)
         return value
 

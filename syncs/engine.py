@@ -167,19 +167,23 @@ class Run:
                             and r.state in ('accepted', 'confirmed', 'skipped')))""",
                     {"sync": sync, "publication": self._work.publication.publication_id},
                 )
+        # Bulk writes create profiles. Update-only never may, and nobody's leaving ever should:
+        # a profile that is gone was perhaps deleted on request.
         if getattr(self._spec, "update_only", False):
-            await self._look_up()
+            await self._look_up("true")
+        elif isinstance(self._destination, FindsProfiles):
+            await self._look_up("operation = 'remove'")
 
-    async def _look_up(self) -> None:
+    async def _look_up(self, which: str) -> None:
         destination = self._destination
         if not isinstance(destination, FindsProfiles):
             message = f"{self._spec.destination} cannot look up profiles"
             raise StoppedError(message, code="update_only")
         con = self._work.con
         con.execute(
-            """create or replace temp table sought as
+            f"""create or replace temp table sought as
             select identifier, (row_number() over (order by identifier) - 1) // $n as page
-            from (select distinct identifier from planned where aside is null)""",
+            from (select distinct identifier from planned where aside is null and {which})""",
             {"n": destination.lookup_rows},
         )
         con.execute("create or replace temp table found (identifier varchar)")
@@ -194,7 +198,7 @@ class Run:
 
         await _together([worker() for _ in range(destination.concurrency)])
         con.execute(
-            "update planned set aside = 0 where aside is null "
+            f"update planned set aside = 0 where aside is null and {which} "
             "and identifier not in (select identifier from found)"
         )
 
@@ -285,7 +289,8 @@ class Run:
                 self._stop = error
             return
         except (StoppedError, UnreachableError) as error:
-            _mark(outcome, rows, State.PLANNED, Rejection("not sent"))
+            state = State.UNKNOWN if error.applied else State.PLANNED
+            _mark(outcome, rows, state, Rejection(str(error)))
             self._stop = self._stop or error
             return
         self._lost = 0
@@ -329,6 +334,8 @@ class Run:
 
     def _reject(self, outcome: _Outcome, rejected: dict[str, Rejection]) -> None:
         self._rejected += len(rejected)
+        if self._rejected >= _MOST_BLIND and not self._accepted and self._stop is None:
+            self._stop = StoppedError("every row so far was refused", code="all")
         for row_key, rejection in rejected.items():
             outcome.exceptions[row_key] = (State.REJECTED, rejection)
 
@@ -349,6 +356,9 @@ class Run:
             if state not in DELIVERED:
                 reasons[reason] += n
         error = ""
+        if self._stop is None and counts[State.REJECTED] == planned > 1:
+            # No row is at fault when all are: they are due again at once, not in a week.
+            self._stop = StoppedError("every row was refused", code="all")
         if self._stop is not None:
             status = Status.STOPPED
             error = str(self._stop)

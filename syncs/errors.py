@@ -44,7 +44,14 @@ class CredentialsError(SyncError):
 
 
 class DeliveryError(SyncError):
-    """Talking to a destination failed."""
+    """Talking to a destination failed.
+
+    Attributes:
+        applied: the rows of the request may have been applied all the same: an earlier attempt
+            went unanswered, or the job was accepted before its result could be read.
+    """
+
+    applied: bool = False
 
 
 class StoppedError(DeliveryError):
@@ -65,3 +72,5 @@ class UnreachableError(DeliveryError):
 
 class AnswerLostError(DeliveryError):
     """The request may or may not have been carried out."""
+
+    applied = True

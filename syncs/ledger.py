@@ -79,14 +79,16 @@ select e.sync, e.row_key, e.customer, e.subject, e.operation, e.state,
     case
         when e.state in ('accepted', 'confirmed') then e.fingerprint
         when e.state = 'unknown' then case when e.idempotent then 'uncertain' end
-        when e.state = 'skipped' then null
+        -- No profile was found: perhaps this once. Somebody told before is told when they leave.
+        when e.state = 'skipped' then
+            case when e.operation = 'upsert' and p.delivered is not null then 'uncertain' end
         else p.delivered
     end as delivered,
     e.fingerprint as attempted,
     e.vendor_row,
-    -- Somebody who left and cannot be told (no profile, no identifier) has left all the same.
+    -- Somebody who left and has no profile any more has left all the same.
     case
-        when e.state in ('accepted', 'confirmed', 'skipped', 'held') then e.operation = 'remove'
+        when e.state in ('accepted', 'confirmed', 'skipped') then e.operation = 'remove'
         when e.state = 'unknown' then false
         else coalesce(p.has_left, false)
     end as has_left,
@@ -168,6 +170,13 @@ class Ledger:
             "insert into ledger.outbox by name select $run_id as run_id, $sync as sync, batch, "
             "row_key, customer, subject, operation, fingerprint, vendor_row from plan_rows",
             {"run_id": start.run_id, "sync": start.sync},
+        )
+        # Between a removal and the adding again of somebody who shares an address, they may be out:
+        # a run that dies there must not believe they are in.
+        con.execute(
+            "update ledger.rows set delivered = 'uncertain' where sync = $sync and row_key in "
+            "(select row_key from plan_rows where cause = 'shared')",
+            {"sync": start.sync},
         )
         con.execute("commit")
 
@@ -277,6 +286,9 @@ def attached(
         LedgerBusyError: another process has it and did not let go within ``patience`` seconds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.stat().st_size:
+        # A process died between making the file and writing its header.
+        path.unlink()
     _attach(con, path, "", patience, sleep)
     try:
         con.execute(_TABLES.format(s=SCHEMA))
@@ -298,7 +310,7 @@ def viewed(
     Raises:
         LedgerBusyError: a run is writing it.
     """
-    if path.exists():
+    if path.exists() and path.stat().st_size:
         _attach(con, path, "(read_only)", patience, sleep)
     else:
         con.execute("attach ':memory:' as ledger")

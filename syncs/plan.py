@@ -43,12 +43,15 @@ class Properties:
 
     Attributes:
         filled: JSON object of the properties that have a value, over a customer ``c``.
+        refilled: the same for somebody who was told something before: where the destination
+            cannot unset, a value that is gone becomes false or "none".
         empty: JSON list of the names that have none.
         left_filled: the constant object for somebody who left.
         left_empty: the constant list of names to unset for somebody who left.
     """
 
     filled: str
+    refilled: str
     empty: str
     left_filled: str
     left_empty: str
@@ -68,20 +71,21 @@ def build(spec: AnySpec, shape: Shape, work: Workspace, *, today: date) -> Plan:
     """
     _check_segments(spec, work)
     con = work.con
-    con.execute(f"create or replace temp view known as {_KNOWN}")
+    con.execute(f"create or replace temp view known as {KNOWN}")
     properties = _properties(spec, shape, work)
     con.execute(f"create or replace temp table wanted as {_wanted(spec, shape, properties, work)}")
-    due = date.fromordinal(today.toordinal() - RETRY_REFUSED_DAYS + 1)
-    given = {"sync": spec.name, "due": due}
     if isinstance(spec, EventSpec):
-        con.execute(f"create or replace temp table planned as {_EVENT_DIFF}", given)
+        con.execute(f"create or replace temp table planned as {_EVENT_DIFF}", {"sync": spec.name})
+        return _summary(spec, shape, work)
+    due = date.fromordinal(today.toordinal() - RETRY_REFUSED_DAYS + 1)
+    given = {"sync": spec.name, "due": due, "keeps": shape.keeps_identifier}
+    con.execute(f"create or replace temp table planned as {_STATE_DIFF}", given)
+    if isinstance(spec, AudienceSpec):
+        _add_sharers_again(spec, work)
+    elif _tells_leavers(spec, properties):
+        _find_leavers(spec, shape, properties, work)
     else:
-        given["keeps"] = shape.keeps_identifier
-        con.execute(f"create or replace temp table planned as {_STATE_DIFF}", given)
-        if not _tells_leavers(spec, properties):
-            con.execute("delete from planned where operation = 'remove'")
-        elif not shape.keeps_identifier:
-            _find_leavers(spec, shape, properties, work)
+        con.execute("delete from planned where operation = 'remove'")
     return _summary(spec, shape, work)
 
 
@@ -126,15 +130,16 @@ def assign_batches(shape: Shape, work: Workspace) -> int:
 
 _OPERATION_ORDER = "case operation when 'remove' then 0 when 'upsert' then 1 else 2 end"
 
-_KNOWN = f"""
+KNOWN = f"""
 with folded as ({FOLD})
 select sync, row_key, customer, subject, operation, state, delivered, attempted, vendor_row,
-    has_left, updated_at
+    has_left, updated_at, run_id in (select run_id from ledger.runs where status = 'stopped')
+        as run_was_stopped
 from ledger.rows as r
 where not exists (from folded as f where f.sync = r.sync and f.row_key = r.row_key)
 union all by name
 select sync, row_key, customer, subject, operation, state, delivered, attempted, vendor_row,
-    has_left, updated_at
+    has_left, updated_at, false as run_was_stopped
 from folded
 where not (has_left and vendor_row is not null and state in ('accepted', 'confirmed'))
 """
@@ -155,7 +160,7 @@ compared as (
             when h.delivered = w.fingerprint and not h.has_left then null
             when h.state = 'skipped' then 'recheck'
             when h.state = 'rejected' and h.attempted = w.fingerprint and h.updated_at > $due
-                then null
+                and not h.run_was_stopped then null
             when h.state in ('rejected', 'unknown', 'held') and h.attempted = w.fingerprint
                 then 'retry'
             when h.delivered is null then 'new'
@@ -178,16 +183,20 @@ _EVENT_DIFF = """
 -- Unanswered and uncertain is sent again: the destination drops what it already has. Unanswered
 -- and nothing delivered means it promises no such thing, and a person decides.
 with held as (
-    select *, state in ('accepted', 'confirmed') or (state = 'unknown' and delivered is null) as done
+    select *,
+        state in ('accepted', 'confirmed') or (state = 'unknown' and delivered is null) as done
     from known where sync = $sync
 ),
-by_key as (
-    select row_key, any_value(state) as state, any_value(updated_at) as updated_at
-    from held where not done group by all
-),
--- The same entry of the same customer under another address is still the same entry.
+by_key as (select row_key, any_value(state) as state from held where not done group by all),
+-- The same entry of the same customer under another address, or of two customers who turned out
+-- to be one, is still the same entry.
 done_keys as (select row_key from held where done),
-done_customers as (select distinct customer, subject from held where done)
+done_customers as (select distinct customer, subject from held where done),
+aliases as (
+    select distinct w.row_key from wanted as w
+    join pub.main.customer_identities as i using (customer_key)
+    where keyed(i.id_value || '|' || w.subject) in (select row_key from done_keys)
+)
 select w.row_key, w.customer, w.subject, 'event' as operation,
     case when k.row_key is null then 'new' when k.state = 'skipped' then 'recheck'
         else 'retry' end as cause,
@@ -197,8 +206,7 @@ from wanted as w
 left join by_key as k using (row_key)
 left join done_customers as c on c.customer = w.customer and c.subject = w.subject
 where w.left_out is null and c.customer is null
-    and not exists (from done_keys as d where d.row_key = w.row_key)
-    and not (coalesce(k.state, '') = 'rejected' and k.updated_at > $due)
+    and w.row_key not in (select row_key from done_keys union all select row_key from aliases)
 """
 
 
@@ -254,14 +262,17 @@ def _members(audience: str | Audience) -> str:
 
 def _properties(spec: AnySpec, shape: Shape, work: Workspace) -> Properties:
     if isinstance(spec, AudienceSpec):
-        return Properties("'{}'", "'[]'", "{}", "[]")
-    filled, empty = [], []
+        return Properties("'{}'", "'{}'", "'[]'", "{}", "[]")
+    filled, refilled, empty = [], [], []
     left_filled: dict[str, object] = {}
     left_empty: list[str] = []
     for name, source in spec.properties.items():
         value, kind = _value(source, work)
         key = json.dumps(name)
+        absent = {"BOOLEAN": "false", "VARCHAR": "'none'"}.get(kind)
+        again = f"coalesce({value}, {absent})" if absent and not shape.can_unset else value
         filled.append(f"{_text(key + ':')} || cast(to_json({value}) as varchar)")
+        refilled.append(f"{_text(key + ':')} || cast(to_json({again}) as varchar)")
         empty.append(f"case when {value} is null then {_text(key)} end")
         if isinstance(spec, ProfileSpec) and spec.when_left == "set_false" and kind == "BOOLEAN":
             left_filled[name] = False
@@ -271,6 +282,7 @@ def _properties(spec: AnySpec, shape: Shape, work: Workspace) -> Properties:
             left_filled[name] = "none"
     return Properties(
         filled=f"'{{' || concat_ws(',', {', '.join(filled)}) || '}}'",
+        refilled=f"'{{' || concat_ws(',', {', '.join(refilled)}) || '}}'",
         empty=f"'[' || concat_ws(',', {', '.join(empty)}) || ']'",
         left_filled=json.dumps(left_filled, separators=(",", ":")),
         left_empty=json.dumps(left_empty, separators=(",", ":")),
@@ -319,6 +331,33 @@ def _find_leavers(spec: AnySpec, shape: Shape, properties: Properties, work: Wor
         where operation = 'remove' and planned.row_key = i.row_key""",
         {"filled": properties.left_filled, "empty": properties.left_empty, "kind": kind},
     )
+    # Reported once; it stays open in the ledger and goes out when the identifier is known again.
+    work.con.execute(
+        "delete from planned where operation = 'remove' and identifier is null and row_key in "
+        "(select row_key from known where sync = ? and state = 'held')",
+        [spec.name],
+    )
+
+
+def _add_sharers_again(spec: AudienceSpec, work: Workspace) -> None:
+    """Add whoever stays again after a removal of somebody with the same e-mail or phone.
+
+    The destination finds a person by either, so the removal may have met the one who stays.
+    """
+    keys = list(spec.identify_by)
+    strong = [keys.index(key) for key in ("EMAIL", "PHONE") if key in keys]
+    shared = " or ".join(
+        f"json_extract_string(w.identifier, '$[{i}]') in (select json_extract_string(identifier, "
+        f"'$[{i}]') as cell from planned where operation = 'remove' and cell <> '')"
+        for i in strong
+    )
+    work.con.execute(
+        f"""insert into planned by name
+        select row_key, customer, subject, 'upsert' as operation, 'shared' as cause, fingerprint,
+            identifier, properties, unset, false as is_history, identifier as vendor_row
+        from wanted as w
+        where left_out is null and row_key not in (select row_key from planned) and ({shared})"""
+    )
 
 
 def _wanted(spec: AnySpec, shape: Shape, properties: Properties, work: Workspace) -> str:
@@ -334,17 +373,24 @@ def _wanted(spec: AnySpec, shape: Shape, properties: Properties, work: Workspace
         "when identifier is null then 'invalid_identifier'",
     ]
     if isinstance(spec, ProfileSpec):
-        reasons.append("when properties = '{}' then 'nothing_to_say'")
+        # Whoever was told something before must hear that it is gone.
+        reasons.append("when properties = '{}' and not told_before then 'nothing_to_say'")
     subject = _subject(spec) if isinstance(spec, EventSpec) else "cast(null as varchar)"
     key = "identifier || '|' || subject" if isinstance(spec, EventSpec) else "identifier"
-    content = "'sent'" if isinstance(spec, EventSpec) else "keyed(properties || unset)"
     return f"""
     with people as ({_entries(spec, work) if isinstance(spec, EventSpec) else _members(spec.audience)}),
-    shaped as (
+    identified as (
         select c.*, p.* exclude (customer_key), {subject} as subject,
-            {shape.identifier} as identifier,
-            {properties.filled} as properties, {properties.empty} as unset
+            {shape.identifier} as identifier, keyed({key}) as row_key
         from people as p join pub.main.customers as c using (customer_key)
+    ),
+    shaped as (
+        select c.*, t.row_key is not null as told_before, {properties.empty} as unset,
+            case when t.row_key is null then {properties.filled} else {properties.refilled} end
+                as properties
+        from identified as c
+        left join (select distinct row_key from known where sync = '{spec.name}'
+            and delivered is not null and not has_left) as t on t.row_key = c.row_key
     ),
     judged as (select *, case {" ".join(reasons)} end as left_out from shaped as c),
     ranked as (
@@ -354,8 +400,8 @@ def _wanted(spec: AnySpec, shape: Shape, properties: Properties, work: Workspace
         ) as rank
         from judged
     )
-    select keyed({key}) as row_key, keyed(customer_key) as customer, subject, {content} as fingerprint,
-        identifier, properties, unset,
+    select row_key, customer_key, keyed(customer_key) as customer, subject,
+        keyed(properties || unset) as fingerprint, identifier, properties, unset,
         {"segment, happened_on, is_history," if isinstance(spec, EventSpec) else ""}
         case when left_out is null and rank > 1 then 'duplicate_identifier' else left_out end
             as left_out

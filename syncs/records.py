@@ -23,6 +23,7 @@ class Cause(StrEnum):
     CHANGED = "changed"  # something else was delivered before
     LEFT = "left"  # delivered before, no longer in the audience
     RETRY = "retry"  # refused, or unanswered, before
+    SHARED = "shared"  # stays, but shares an address with somebody who is removed: added again
     RECHECK = "recheck"  # update-only: there was no profile; look again before writing
 
 

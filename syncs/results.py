@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from syncs import ledger, workspace
-from syncs.errors import PublishedDataError
+from syncs.errors import LedgerBusyError, PublishedDataError
 from syncs.settings import SyncSettings
 
 _RUNS = """
@@ -74,7 +74,8 @@ def publish(settings: SyncSettings, path: Path) -> None:
                 con.execute("detach earlier")
             con.execute("detach fresh")
             fresh.replace(target)
-    except PublishedDataError:
+    except (PublishedDataError, LedgerBusyError):
+        # Whoever holds the ledger publishes when done.
         return
     finally:
         fresh.unlink(missing_ok=True)
@@ -87,6 +88,8 @@ def _alone(target: Path) -> Iterator[None]:
     lock = target.with_name(f".{target.name}.lock")
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        for stale in target.parent.glob(f".{target.name}.[0-9]*"):
+            stale.unlink()
         yield
 
 

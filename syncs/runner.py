@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
+
 from syncs import credentials, demo, ledger, results, workspace
 from syncs import plan as planning
 from syncs.destinations.registry import HEADERS, HOSTS, LIMITS, destination_of, shape_of
@@ -51,11 +53,15 @@ def plan_one(settings: SyncSettings, spec: AnySpec, *, clock: Clock = _now) -> P
         SyncError: published data or ledger cannot be read, or do not hold what the spec names.
     """
     shape = shape_of(spec, settings.shop_country)
-    with (
-        workspace.opened(settings) as work,
-        ledger.viewed(work.con, ledger_path(settings, spec.account)),
-    ):
-        return planning.build(spec, shape, work, today=clock().date())
+    try:
+        with (
+            workspace.opened(settings) as work,
+            ledger.viewed(work.con, ledger_path(settings, spec.account)),
+        ):
+            return planning.build(spec, shape, work, today=clock().date())
+    except duckdb.Error as error:
+        message = f"{spec.name}: {type(error).__name__} while planning"
+        raise SyncError(message) from None
 
 
 def run_one(
@@ -82,7 +88,12 @@ def run_one(
     if expected_plan is not None and plan_one(settings, spec, clock=clock).plan_id != expected_plan:
         message = f"{spec.name}: published data, ledger or spec moved since the plan was made"
         raise PlanMovedError(message)
-    return asyncio.run(_run(settings, spec, on_progress, clock))
+    try:
+        return asyncio.run(_run(settings, spec, on_progress, clock))
+    except duckdb.Error as error:
+        # The text of a database error quotes values: name its kind only.
+        message = f"{spec.name}: {type(error).__name__} while planning or recording"
+        raise SyncError(message) from None
 
 
 async def _run(

@@ -7,6 +7,7 @@ nearest valid word. No templating, no expressions: logic belongs in SQL.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -41,6 +42,14 @@ class Constant(_Model):
     """A property with the same value for everybody: ``{value: …}``."""
 
     value: Scalar
+
+    @field_validator("value")
+    @classmethod
+    def _is_json(cls, value: Scalar) -> Scalar:
+        if isinstance(value, float) and not math.isfinite(value):
+            message = "JSON has no infinity and no NaN"
+            raise ValueError(message)
+        return value
 
 
 class Audience(_Model):
@@ -131,6 +140,9 @@ def _check_names(names: Iterable[str], what: str, destination: str) -> None:
         if not name.strip() or len(name) > 200 or name.startswith("$") or not name.isprintable():
             message = f"{what} {name!r}: 1 to 200 printable characters, not starting with $"
             raise ValueError(message)
+        if what == "event" and len(name) > 127:
+            message = f"event {name!r}: at most 127 characters"
+            raise ValueError(message)
         bad = _ATTENTIVE_FORBIDS & set(name)
         if destination.startswith("attentive") and bad:
             message = f"{what} {name!r}: Attentive takes no {' '.join(sorted(bad))} in names"
@@ -213,6 +225,9 @@ class EventSpec(_PropertySpec):
         return (self.audience.any_of or ()) if isinstance(self.audience, Audience) else ()
 
 
+_CONTACTS = {"email", "phone", "first_name", "last_name", "city", "postal_code"}
+
+
 class AudienceSpec(_Spec):
     """Mirrors a set of people into a Facebook customer list."""
 
@@ -224,9 +239,12 @@ class AudienceSpec(_Spec):
     @field_validator("identify_by")
     @classmethod
     def _keys(cls, value: dict[str, str]) -> dict[str, str]:
-        for key in value:
+        for key, column in value.items():
             if key not in FACEBOOK_KEYS:
                 message = f"{key!r} is no matching key{nearest(key, FACEBOOK_KEYS)}"
+                raise ValueError(message)
+            if key in ("EXTERN_ID", "MADID") and column in _CONTACTS:
+                message = f"{key} is sent unhashed: {column!r} must not be"
                 raise ValueError(message)
         if not {"EMAIL", "PHONE"} & set(value):
             message = "EMAIL or PHONE is needed to find a person again"
@@ -271,7 +289,28 @@ def load_specs(folder: Path) -> dict[str, AnySpec]:
             message = f"{file}: the name {spec.name!r} is taken by another file"
             raise SpecError(message)
         specs[spec.name] = spec
+    _check_owners(specs, folder)
     return _ordered(specs, folder)
+
+
+def _check_owners(specs: Mapping[str, AnySpec], folder: Path) -> None:
+    """Two syncs that own one thing at the destination would undo each other every day."""
+    owners: dict[tuple[str, str, str], str] = {}
+    for spec in specs.values():
+        if isinstance(spec, AudienceSpec):
+            owned = [("audience", spec.account, spec.audience_name)]
+        elif isinstance(spec, ProfileSpec):
+            owned = [("property", spec.account, name) for name in spec.properties]
+        else:
+            owned = []
+        for thing in owned:
+            if thing in owners:
+                message = (
+                    f"{folder / spec.name}.yml: the {thing[0]} {thing[2]!r} is already kept by "
+                    f"{owners[thing]!r}; two syncs would undo each other"
+                )
+                raise SpecError(message)
+            owners[thing] = spec.name
 
 
 def load_spec(file: Path) -> AnySpec:

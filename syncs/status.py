@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from syncs import ledger, runner, workspace
 from syncs.errors import SyncError
+from syncs.plan import KNOWN
 from syncs.settings import SyncSettings
 from syncs.spec import AnySpec
 
@@ -51,11 +52,13 @@ def standing(
     ):
         states = dict(
             work.con.execute(
-                "select state, count(*) from ledger.rows where sync = ? group by all", [spec.name]
+                f"select state, count(*) from ({KNOWN}) where sync = ? group by all", [spec.name]
             ).fetchall()
         )
         last = work.con.execute(
-            "select status, finished_at from ledger.runs where sync = ? "
+            # A run that is running holds the ledger, so one that can be read here has died.
+            "select case status when 'running' then 'interrupted' else status end, "
+            "coalesce(finished_at, started_at) from ledger.runs where sync = ? "
             "order by started_at desc limit 1",
             [spec.name],
         ).fetchone()

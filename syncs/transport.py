@@ -190,10 +190,13 @@ class Transport:
             if response is not None and verdict.fate is Fate.DONE:
                 return response
             if verdict.fate is Fate.STOP:
-                raise StoppedError(verdict.reason, code=verdict.code)
+                stopped = StoppedError(verdict.reason, code=verdict.code)
+                stopped.applied = maybe_applied
+                raise stopped
             if verdict.fate is Fate.THROTTLED and verdict.wait is not None:
                 self._limiter(operation).pause(verdict.wait)
-            if verdict.fate is Fate.RETRY:
+            # A gateway may answer 503 after it passed the request on.
+            if verdict.fate is Fate.RETRY or (not idempotent and verdict.code == "503"):
                 maybe_applied = True
                 if not idempotent:
                     message = f"{method} {operation}: {verdict.reason}; not repeated"
@@ -206,6 +209,9 @@ class Transport:
             reply = await self._client.send(call)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             return None, Verdict(Fate.THROTTLED, type(error).__name__)
+        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            # A base URL without a scheme, a line end in a key: nothing left this machine.
+            return None, Verdict(Fate.STOP, f"{type(error).__name__}: check base URL and key")
         except httpx.HTTPError as error:
             # The exception's text holds the URL with its query: keep the type only.
             return None, Verdict(Fate.RETRY, type(error).__name__)

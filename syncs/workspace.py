@@ -5,10 +5,11 @@ Plans are computed here, so personal data never touches a file of ours except en
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -54,24 +55,43 @@ def opened(settings: SyncSettings) -> Iterator[Workspace]:
     Raises:
         PublishedDataError: there is no published file, or it is not one of ours.
     """
-    settings.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = identity.ledger_key(settings.ledgers)
-    with tempfile.TemporaryDirectory(dir=settings.scratch, prefix="plan-") as folder:
+    with _scratch(settings.scratch) as folder:
         con = duckdb.connect(
             ":memory:",
             config={
-                "temp_directory": folder,
+                "temp_directory": str(folder),
                 "temp_file_encryption": "true",
                 "preserve_insertion_order": "false",
             },
         )
         try:
             con.execute("set TimeZone = 'UTC'")
-            _attach(con, settings.published, Path(folder))
+            # It would be drawn on standard output, into the JSON of a long plan.
+            con.execute("set enable_progress_bar = false")
+            _attach(con, settings.published, folder)
             identity.install(con, key=key)
             yield _described(con, settings)
         finally:
             con.close()
+
+
+@contextmanager
+def _scratch(parent: Path) -> Iterator[Path]:
+    """A private folder that is gone afterwards, and with it those of runs that were killed.
+
+    The lock says who lives: the operating system lets go of it whatever ends a process.
+    """
+    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for stale in parent.glob("plan-*"):
+        with suppress(OSError), (stale / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(stale, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=parent, prefix="plan-") as folder:
+        path = Path(folder)
+        with (path / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield path
 
 
 def _attach(con: duckdb.DuckDBPyConnection, published: Path, folder: Path) -> None:

@@ -23,7 +23,6 @@ from syncs.records import (
     Operation,
     OutRow,
     Refused,
-    RefusedWhole,
     Rejection,
     Shape,
 )
@@ -40,12 +39,14 @@ FULL: Final = (Limit(9_000, 300),)
 LIMITS: Final[Mapping[str, Sequence[Limit]]] = {"limited": LIMITED, "full": FULL}
 
 _AUDIENCE: Final = "audience_id"
+_SCHEMA: Final = "schema"
 _PAGE: Final = 20
 
 # Codes: what a person must mend, what passes, what is over the account's budget.
 _THROTTLES: Final = {4, 17, 32, 341, 613, *range(80_000, 80_015)}
 _TRANSIENT: Final = {1, 2, 5000}
 _SIZE_FLOOR: Final = (200, 1870047)
+_OURS: Final = {100, 105, 194, 2650}
 _WAIT: Final = {(2650, 1870145), (2650, 1870148)}
 _STOPS: Final = {10, 102, 104, 190, 270, 294, 368, 2635, 2655, 2656, 2663, 2664, 2654,
                  1487301, 1487366, 1404078, 2859015, 1870092}  # fmt: skip
@@ -142,8 +143,16 @@ class FacebookAudience:
                 "the Custom Audience terms are not accepted; a person must do it in Ads Manager"
             )
             raise StoppedError(message, code="terms")
+        schema = json.dumps(list(self._spec.identify_by))
+        if objects.get(_SCHEMA, schema) != schema:
+            # Members can only be removed by the very cells they were added with.
+            message = (
+                f"identify_by changed from {objects[_SCHEMA]}: put it back, or make a new sync "
+                "with a new audience_name"
+            )
+            raise StoppedError(message, code="schema")
         self._audience = objects.get(_AUDIENCE) or await self._found() or await self._made()
-        objects[_AUDIENCE] = self._audience
+        objects.update({_AUDIENCE: self._audience, _SCHEMA: schema})
         await self._ready()
 
     async def send(self, operation: Operation, rows: Sequence[OutRow]) -> Answer:
@@ -185,7 +194,9 @@ class FacebookAudience:
                 reason = "removal refused: the audience would become too small"
                 # It is the whole removal that is refused: halving it would only ask more often.
                 return Refused(dict.fromkeys(range(count), Rejection(reason, code)))
-            return RefusedWhole(Rejection("refused by Facebook", code))
+            # Rows are nothing but hashes: what is refused is our request, not a row in it.
+            message = f"Facebook refuses the request ({code})"
+            raise StoppedError(message, code=code)
         data = response.json()
         if response.status != 200 or not isinstance(data, dict):
             message = f"Facebook answered HTTP {response.status} without a result"
@@ -323,6 +334,8 @@ def _judge_error(response: Response, error: tuple[int, int]) -> Verdict:
     if code in _TRANSIENT or data["error"].get("is_transient") is True or response.status >= 500:
         return Verdict(Fate.RETRY, f"transient error {name}", name)
     stops = code in _STOPS or error in _STOP_SUBCODES or 200 <= code <= 299
+    if code not in _OURS and not stops:
+        return Verdict(Fate.RETRY, f"unknown error {name}", name)
     if stops and error != _SIZE_FLOOR:
         return Verdict(
             Fate.STOP, f"{_WHY.get(error, _WHY.get((code, 0), 'Facebook refuses'))} ({name})", name

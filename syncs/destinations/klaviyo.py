@@ -14,9 +14,10 @@ import re
 import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final
+from urllib.parse import unquote
 
 from syncs.destinations.base import json_text
-from syncs.errors import AnswerLostError
+from syncs.errors import AnswerLostError, DeliveryError
 from syncs.ratelimit import Sleep
 from syncs.records import (
     Accepted,
@@ -224,8 +225,13 @@ class KlaviyoProfiles(_Klaviyo):
             # An empty id would poll the collection and read somebody else's job.
             message = "the import job was accepted without an id"
             raise AnswerLostError(message)
-        attributes = await self._followed(job)
-        return await self._result(job, attributes, rows)
+        try:
+            attributes = await self._followed(job)
+            return await self._result(job, attributes, rows)
+        except DeliveryError as error:
+            # Klaviyo works on the job whether or not we may look at it.
+            error.applied = True
+            raise
 
     async def _followed(self, job: str) -> dict[str, Any]:
         deadline = self._clock() + _JOB_DEADLINE
@@ -355,7 +361,7 @@ def _cursor(link: object) -> str:
         if isinstance(link, str)
         else None
     )
-    return match[1].replace("%3D", "=") if match else ""
+    return unquote(match[1]) if match else ""
 
 
 def _escaped(value: str) -> str:

@@ -8,7 +8,8 @@ repository. Only set-based SQL touches the rows, so the conversion takes seconds
 
 What becomes what:
 
-* basket -> order, household -> customer (with a fictitious address; the data has no contacts).
+* basket -> order, household -> customer. The data has no contacts: every household gets a fictitious
+  address and phone and takes both e-mails and texts, so that every destination has somebody.
 * The shipped timestamps are UTC; the shop is in New York.
 * `total_amount` is what the household paid, `sales_value - coupon_disc`. `gross_amount` is the
   shelf price, `sales_value + retail_disc + coupon_match_disc`. Their difference is
@@ -24,7 +25,7 @@ What becomes what:
   the receipts disagree, as they do in real shops. What a receipt does not show was no code at the
   till, so those rows are kept as kind `app`, and "ever used a code" is what the receipts say.
 
-Columns that the data cannot fill (status, refunds, consent, account dates, costs) are left out, so
+Columns that the data cannot fill (status, refunds, account dates, costs) are left out, so
 that whatever needs them is reported as unavailable and is not silently empty.
 """
 
@@ -34,6 +35,8 @@ import sys
 from pathlib import Path
 
 import duckdb
+
+from seeds.sample_shop.catalog import AREA_CODES
 
 SHOP_TIMEZONE = "America/New_York"
 SHOP_COUNTRY = "US"
@@ -140,6 +143,11 @@ qualify row_number() over (
 """
 
 _EMAIL = "concat('household-', household_id, '@mail.example')"
+# 555-0100 to 555-0199 of every area code are kept for fiction: a hundred households each.
+_PHONE = (
+    f"concat('+1', ({list(AREA_CODES)})[household_id // 100 % {len(AREA_CODES)} + 1], '55501', "
+    "lpad(cast(household_id % 100 as varchar), 2, '0'))"
+)
 
 # `week`, `sales_value` and `redeemed_on` are not canonical. A loader keeps and ignores such
 # columns; the tests compare them with what the canonical columns say.
@@ -213,7 +221,12 @@ _CANONICAL = {
         order by basket_id, product_id
     """,
     "customers": f"""
-        select cast(household_id as varchar) as customer_id, {_EMAIL} as email
+        select
+            cast(household_id as varchar) as customer_id,
+            {_EMAIL} as email,
+            {_PHONE} as phone,
+            'subscribed' as email_consent,
+            'subscribed' as sms_consent
         from (select distinct household_id from baskets)
         order by household_id
     """,

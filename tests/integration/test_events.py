@@ -162,3 +162,32 @@ def test_bulk_events_go_a_thousand_at_a_time(settings: SyncSettings, box: Box) -
 
     assert run(settings, "entries").accepted == 2_500
     assert sorted(r["rows"] for r in box.writes("klaviyo")) == [500, 1_000, 1_000]
+
+
+def test_merged_customers_do_not_enter_twice(settings: SyncSettings, box: Box) -> None:
+    write(settings, "entries", EVENT)
+    made = shop(1)
+    made.publish(settings.home)
+    run(settings, "entries")
+    # The account turns out to be an older one's, with another address.
+    made.customers = []
+    made.add("older", email="older@mail.example")
+    made.periods = [("new_multi_buyer", "older", AS_OF, None)]
+    made.identities = [
+        ("older", "email", "older@mail.example"),
+        ("older", "email", "c0@mail.example"),
+    ]
+    made.publish(settings.home)
+
+    assert run(settings, "entries").accepted == 0
+
+
+def test_a_refused_event_is_tried_again_while_it_is_young(settings: SyncSettings, box: Box) -> None:
+    write(settings, "entries", EVENT)
+    shop(3).publish(settings.home)
+    box.fault("klaviyo", "reject-rows", reject_emails="c1@", times=None)
+    assert run(settings, "entries").rejected == 1
+    box.heal()
+
+    assert run(settings, "entries").accepted == 1
+    assert box.events("klaviyo", "New Multi-Buyer") == 3

@@ -30,13 +30,12 @@ def test_the_audience_is_made_once_and_found_again(settings: SyncSettings, box: 
 
 def test_two_audiences_of_one_name_stop_the_sync(settings: SyncSettings, box: Box) -> None:
     write(settings, "one", AUDIENCE)
-    write(settings, "two", AUDIENCE)
     shop(1).publish(settings.home)
     run(settings, "one")
     (settings.ledgers / "facebook.duckdb").unlink()
     box.fault("facebook", "status", method="GET", path="customaudiences", times=1,
               status=200, body={"data": []})  # fmt: skip
-    run(settings, "two")
+    run(settings, "one")
     (settings.ledgers / "facebook.duckdb").unlink()
 
     report = run(settings, "one")
@@ -136,3 +135,56 @@ def test_the_app_secret_proves_every_call(
     assert run(settings, "mirror").status is Status.STOPPED
     monkeypatch.setenv("FACEBOOK_APP_SECRET", "dummySecret")
     assert run(settings, "mirror").status is Status.OK
+
+
+def test_somebody_who_shares_a_phone_with_a_leaver_stays(settings: SyncSettings, box: Box) -> None:
+    write(settings, "mirror", AUDIENCE.replace("EMAIL: email", "EMAIL: email, PHONE: phone"))
+    made = shop(4)
+    for customer in made.customers[:2]:
+        customer |= {"email": None, "phone": "+12125550123"}
+    made.customers[1]["first_name"] = "Grace"
+    made.publish(settings.home)
+    run(settings, "mirror")
+    made.periods.pop(0)
+    made.publish(settings.home)
+
+    report = run(settings, "mirror")
+
+    assert report.plan.counts == {"remove:left": 1, "upsert:shared": 1}
+    assert box.members("Buyers") == 3
+    assert run(settings, "mirror").writes == 0
+
+
+def test_another_schema_is_refused_because_nobody_could_be_removed(
+    settings: SyncSettings, box: Box
+) -> None:
+    write(settings, "mirror", AUDIENCE)
+    made = shop(3)
+    made.publish(settings.home)
+    run(settings, "mirror")
+    write(
+        settings, "mirror", AUDIENCE.replace("EMAIL: email, FN", "FN: first_name, EMAIL: email, LN")
+    )
+    made.publish(settings.home)
+
+    report = run(settings, "mirror")
+
+    assert report.status is Status.STOPPED
+    assert "identify_by changed" in report.error
+    assert box.members("Buyers") == 3
+
+
+def test_a_request_of_ours_that_is_wrong_is_no_reason_to_ask_ten_thousand_times(
+    settings: SyncSettings, box: Box
+) -> None:
+    write(settings, "mirror", AUDIENCE)
+    shop(200).publish(settings.home)
+    box.fault("facebook", "status", method="POST", path="/users", status=400, times=None,
+              body={"error": {"code": 100, "message": "does not match schema"}})  # fmt: skip
+
+    report = run(settings, "mirror")
+
+    assert (report.status, report.rejected) == (Status.STOPPED, 0)
+    assert report.writes <= 2
+    box.heal()
+    assert run(settings, "mirror").accepted == 200

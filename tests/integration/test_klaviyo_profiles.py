@@ -234,3 +234,71 @@ def test_large_audiences_are_split_at_the_vendors_limits(settings: SyncSettings,
     assert report.accepted == 20_001
     rows = [r["rows"] for r in box.writes("klaviyo")]
     assert sorted(rows) == [1, 10_000, 10_000]
+
+
+def test_a_job_that_cannot_be_watched_may_have_been_applied(
+    settings: SyncSettings, box: Box
+) -> None:
+    write(settings, "flag", PROFILE.replace("everyone", "buyers"))
+    made = shop(4)
+    for i in range(4):
+        made.member("buyers", f"c{i:05d}")
+    made.publish(settings.home)
+    box.fault("klaviyo", "status", status=401, method="GET", path="bulk-import", times=None)
+
+    report = run(settings, "flag")
+    assert (report.status, report.unknown) == (Status.STOPPED, 4)
+    # Who leaves before the next run was told, so must be told again.
+    box.heal()
+    made.periods.pop()
+    made.publish(settings.home)
+    run(settings, "flag")
+    assert box.property_values("used") == {"true": 2, "false": 2}
+
+
+def test_no_value_any_more_is_unset_not_false(settings: SyncSettings, box: Box) -> None:
+    write(settings, "usage", PROFILE)
+    made = shop(2)
+    made.publish(settings.home)
+    run(settings, "usage")
+    # The only order was cancelled: a non-buyer has no value, which is not "never used a code".
+    made.customers[0]["ever_used_discount_code"] = None
+    made.publish(settings.home)
+
+    run(settings, "usage")
+
+    assert box.property_values("used") == {"false": 1}
+    assert run(settings, "usage").writes == 0
+
+
+def test_a_leaver_who_cannot_be_named_today_is_told_when_they_can(
+    settings: SyncSettings, box: Box
+) -> None:
+    write(settings, "flag", PROFILE.replace("everyone", "buyers").replace(
+        "ever_used_discount_code", "{value: true}"))  # fmt: skip
+    made = shop(3).member("buyers", "c00000").member("buyers", "c00001")
+    made.publish(settings.home)
+    run(settings, "flag")
+    gone = made.customers.pop(1)
+    made.periods.pop(1)
+    made.publish(settings.home)
+    assert run(settings, "flag").held == 1
+    made.customers.append(gone)
+    made.publish(settings.home)
+
+    assert run(settings, "flag").accepted == 1
+    assert box.property_values("used") == {"true": 1, "false": 1}
+
+
+def test_nobody_is_made_again_by_leaving(settings: SyncSettings, box: Box) -> None:
+    write(settings, "flag", PROFILE.replace("everyone", "buyers"))
+    made = shop(2).member("buyers", "c00000").member("buyers", "c00001")
+    made.publish(settings.home)
+    run(settings, "flag")
+    box.reset()
+    box.know(["c00000@mail.example"])
+    made.periods.pop()
+    made.publish(settings.home)
+
+    assert run(settings, "flag").skipped == 1
+    assert box.state()["klaviyo"]["profiles"] == 1

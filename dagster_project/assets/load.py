@@ -1,0 +1,161 @@
+"""One asset per raw table: the source's rows, validated and typed, in schema ``raw``."""
+
+import time
+
+import dagster as dg
+
+from dagster_project import warehouse
+from dagster_project.settings import Settings
+from dagster_project.sources import (
+    TABLES,
+    LoadError,
+    LoadOptions,
+    LoadResult,
+    SourceError,
+    Table,
+    load_table,
+    normalise_phones,
+    open_source,
+)
+
+_GROUP = "raw"
+_OWNERS = ["team:data"]
+_KINDS = {"duckdb"}
+
+
+def build_load_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """The raw tables of design 4.3, the phone numbers found in them, and what was left out."""
+    return [
+        *(_table_asset(table, settings) for table in TABLES),
+        _phone_numbers(settings),
+        _load_report(settings),
+    ]
+
+
+def table_key(name: str) -> dg.AssetKey:
+    """The asset of a raw table; dbt's source of the same name is this asset."""
+    return dg.AssetKey(["raw", name])
+
+
+def _table_asset(table: Table, settings: Settings) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=table_key(table.name),
+        description=_description(table),
+        group_name=_GROUP,
+        owners=_OWNERS,
+        kinds=_KINDS,
+        pool="duckdb_write",
+    )
+    def raw_table(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        started = time.monotonic()
+        options = LoadOptions(
+            shop_timezone=settings.shop_timezone,
+            max_rejected_fraction=settings.max_rejected_fraction,
+        )
+        try:
+            source = open_source(settings.source_format, settings.source_location)
+            with warehouse.write(settings.warehouse_path) as con:
+                result = load_table(con, table, source, options)
+        except (SourceError, LoadError) as error:
+            # A bad file is as bad on the next attempt: a person must look at it.
+            raise dg.Failure(str(error), allow_retries=False) from None
+        for warning in source.warnings:
+            context.log.warning(warning)
+        return dg.MaterializeResult(metadata=_metadata(result, time.monotonic() - started))
+
+    return raw_table
+
+
+def _phone_numbers(settings: Settings) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=table_key("phone_numbers"),
+        deps=[table_key(table.name) for table in TABLES if _has_phone(table)],
+        description="Every phone number of the raw tables in E.164, or null when it is not valid.",
+        group_name=_GROUP,
+        owners=_OWNERS,
+        kinds=_KINDS,
+        pool="duckdb_write",
+    )
+    def phone_numbers() -> dg.MaterializeResult[None]:
+        with warehouse.write(settings.warehouse_path) as con:
+            result = normalise_phones(con, settings.shop_country)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": result.valid + result.invalid,
+                "new": result.new,
+                "valid": result.valid,
+                "invalid": result.invalid,
+            }
+        )
+
+    return phone_numbers
+
+
+def _load_report(settings: Settings) -> dg.AssetsDefinition:
+    def spec(name: str, description: str) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            table_key(name),
+            deps=[table_key(table.name) for table in TABLES],
+            description=description,
+            group_name=_GROUP,
+            owners=_OWNERS,
+            kinds=_KINDS,
+        )
+
+    @dg.multi_asset(
+        name="load_report",
+        specs=[
+            spec("rejected_rows", "Rows that were not loaded: file, line, reason and the row."),
+            spec("source_columns", "Which canonical columns the source really has."),
+        ],
+        pool="duckdb_write",
+    )
+    def load_report() -> tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]:
+        with warehouse.read(settings.warehouse_path) as con:
+            rejected = dict(
+                con.execute(
+                    "select table_name, count(*) from raw.rejected_rows group by all order by all"
+                ).fetchall()
+            )
+            missing = con.execute(
+                "select table_name from raw.source_columns group by table_name "
+                "having not bool_or(present) order by table_name"
+            ).fetchall()
+        return (
+            dg.MaterializeResult(
+                asset_key=table_key("rejected_rows"),
+                metadata={"dagster/row_count": sum(rejected.values()), **rejected},
+            ),
+            dg.MaterializeResult(
+                asset_key=table_key("source_columns"),
+                metadata={"missing_tables": ", ".join(name for (name,) in missing) or "none"},
+            ),
+        )
+
+    return load_report
+
+
+def _has_phone(table: Table) -> bool:
+    return any(column.name == "phone" for column in table.columns)
+
+
+def _description(table: Table) -> str:
+    required = ", ".join(column.name for column in table.columns if column.required)
+    need = "Required." if table.required else "Optional: what needs it is unavailable without it."
+    return f"Canonical table `{table.name}`. {need} Needs the columns {required or 'listed'}."
+
+
+def _metadata(result: LoadResult, seconds: float) -> dict[str, int | float | str]:
+    """Counts, reasons and file names; never a row."""
+    numbers: dict[str, int | float | str] = {
+        "dagster/row_count": result.rows,
+        "rejected": result.rejected,
+        "duplicates": result.duplicates,
+        "seconds": round(seconds, 2),
+        "files": ", ".join(result.files) if result.present else "not in this source",
+    }
+    if result.present and result.missing_columns:
+        numbers["missing_columns"] = ", ".join(result.missing_columns)
+    if result.extra_columns:
+        numbers["extra_columns"] = ", ".join(result.extra_columns)
+    return numbers | {f"rejected: {reason}": n for reason, n in result.reasons.items()}

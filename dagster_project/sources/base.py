@@ -1,0 +1,58 @@
+"""What a source format has to offer so that the loader can type, check and store its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from dagster_project.sources.contract import Table
+
+STAGED_ROWS = "staged_rows"
+"""Temporary table (file_no, source_line, one VARCHAR per column of `Staged`)."""
+
+MALFORMED_ROWS = "malformed_rows"
+"""Temporary table (file_no, source_line, reason, row JSON) of lines that hold no row at all."""
+
+
+def canonical_slot(name: str) -> str:
+    """The staged column of canonical column `name`; prefixed so that no extra column can clash."""
+    return f"c_{name}"
+
+
+def extra_slot(position: int) -> str:
+    """The staged column of the extra column at `position`, counted from 0."""
+    return f"x_{position}"
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """One table as text in `STAGED_ROWS` and `MALFORMED_ROWS`, not yet typed.
+
+    `files` are names to show to people, relative to the source; `file_no` is a position in it.
+    `present` are the canonical columns the source really has, `extras` the others by their names
+    in raw.
+    """
+
+    files: tuple[str, ...]
+    present: tuple[str, ...]
+    extras: tuple[str, ...]
+
+
+class Source(Protocol):
+    """A place with order history, in one format."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should look at although the load can go on, e.g. a misspelt file name."""
+
+    def stage(self, con: DuckDBPyConnection, table: Table) -> Staged | None:
+        """Put the rows of `table` as text into the two temporary tables.
+
+        Returns None when the source does not have the table.
+
+        Raises:
+            SourceError: the files cannot be read or lack a required column.
+        """

@@ -1,0 +1,123 @@
+"""Which files of a source belong to which canonical table."""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from dagster_project.sources.contract import TABLE_NAMES, TABLES
+from dagster_project.sources.errors import SourceError
+
+_ENDINGS = (".csv", ".csv.gz", ".parquet")
+_FORM = "<table>.csv, <table>.csv.gz, <table>.parquet or a folder <table>/ of such files"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The files per table, with the name each is shown by, and what else lay there."""
+
+    files: dict[str, tuple[tuple[Path, str], ...]]
+    warnings: tuple[str, ...]
+
+
+def find_files(location: str) -> Found:
+    """Look through `location`: a folder, one file or a glob.
+
+    Raises:
+        SourceError: nothing is there, orders are missing, a table is there as CSV and as Parquet,
+            or the location is a URL.
+    """
+    if "://" in location:
+        message = (
+            f"SEGMENTS_SOURCE is {location.split('://', 1)[0]}://…: a URL cannot be read without "
+            "downloading a DuckDB extension; copy the files to a folder and name the folder"
+        )
+        raise SourceError(message)
+    root = Path(location).expanduser()
+    if root.is_dir():
+        base, entries = root, sorted(root.iterdir())
+    elif root.is_file():
+        base, entries = root.parent, [root]
+    else:
+        entries = [Path(name) for name in sorted(glob.glob(str(root), recursive=True))]  # noqa: PTH207
+        base = Path(*(part for part in root.parts[: _first_pattern(root)]))
+    if not entries:
+        message = f"SEGMENTS_SOURCE is {location}: there is no file, so there are no orders to load"
+        raise SourceError(message)
+    return _assign(location, base, entries)
+
+
+def _first_pattern(root: Path) -> int:
+    return next((i for i, part in enumerate(root.parts) if glob.has_magic(part)), len(root.parts))
+
+
+def _assign(location: str, base: Path, entries: list[Path]) -> Found:
+    files: dict[str, list[tuple[Path, str]]] = {}
+    places: dict[str, set[str]] = {}
+    warnings: list[str] = []
+    for entry in entries:
+        if entry.name.startswith((".", "_")):
+            continue
+        shown = entry.relative_to(base).as_posix()
+        name = _table_of(entry)
+        if name is None:
+            warnings.append(_stranger(entry, shown))
+            continue
+        parts = sorted(p for p in entry.rglob("*") if _is_data(p)) if entry.is_dir() else [entry]
+        if not parts:
+            warnings.append(f"{shown}/ holds no CSV or Parquet file")
+            continue
+        files.setdefault(name, []).extend((p, p.relative_to(base).as_posix()) for p in parts)
+        places.setdefault(name, set()).add("folder" if entry.is_dir() else _ending(entry))
+    for name, found in files.items():
+        kinds = {_ending(path).removesuffix(".gz") for path, _ in found}
+        if len(kinds) > 1 or len(places[name]) > 1:
+            shown_files = ", ".join(shown for _, shown in found[:4])
+            message = (
+                f"{name} is there more than once ({shown_files}): keep one of {_FORM}, "
+                "or the same orders would be loaded twice"
+            )
+            raise SourceError(message)
+    _require(location, files, warnings)
+    return Found({n: tuple(found) for n, found in files.items()}, tuple(warnings))
+
+
+def _require(location: str, files: dict[str, list[tuple[Path, str]]], warnings: list[str]) -> None:
+    for table in TABLES:
+        if table.required and table.name not in files:
+            near = [w for w in warnings if f"did you mean {table.name}" in w]
+            message = f"{location} has no {table.name} (expected {_FORM})"
+            raise SourceError("; ".join((message, *near)))
+
+
+def _table_of(entry: Path) -> str | None:
+    if entry.is_dir():
+        return name if (name := entry.name.lower()) in TABLE_NAMES else None
+    if not _is_data(entry):
+        return None
+    stem = entry.name.lower().removesuffix(_ending(entry))
+    if stem in TABLE_NAMES:
+        return stem
+    # A glob may have reached into a folder that is named after its table.
+    parent = entry.parent.name.lower()
+    return parent if parent in TABLE_NAMES else None
+
+
+def _is_data(path: Path) -> bool:
+    hidden = path.name.startswith((".", "_"))
+    return not hidden and path.is_file() and path.name.lower().endswith(_ENDINGS)
+
+
+def _ending(path: Path) -> str:
+    return next((end for end in _ENDINGS if path.name.lower().endswith(end)), "")
+
+
+def _stranger(entry: Path, shown: str) -> str:
+    stem, _, rest = entry.name.lower().partition(".")
+    near = get_close_matches(stem, TABLE_NAMES, n=1, cutoff=0.75)
+    if not near:
+        return f"{shown} is not a canonical table and was ignored"
+    ending = f".{rest}" if f".{rest}" in _ENDINGS else ("/" if entry.is_dir() else ".csv")
+    return f"{shown} was ignored: did you mean {near[0]}{ending}?"
