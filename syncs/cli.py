@@ -133,8 +133,8 @@ def _show_plans(plans: Sequence[Plan]) -> None:
 
 def _show_problems(problems: dict[str, str]) -> None:
     errors = Console(stderr=True, soft_wrap=True)
-    for problem in problems.values():
-        errors.print(problem, markup=False)
+    for name, problem in problems.items():
+        errors.print(f"{name}: {problem}", markup=False)
 
 
 def _apply(settings: SyncSettings, options: argparse.Namespace) -> int:
@@ -151,7 +151,9 @@ def _apply(settings: SyncSettings, options: argparse.Namespace) -> int:
         names = names or list(expected)
     specs = runner.chosen(settings, names)
     if expected is not None and (moved := _moved(settings, specs, expected)):
-        _show_problems({name: f"{name}: moved since the plan was made" for name in moved})
+        _show_problems(
+            dict.fromkeys(moved, "published data, ledger or spec moved since the plan was made")
+        )
         return REFUSED
     ends: dict[str, Report | SyncError] = {}
     console = _console()

@@ -215,25 +215,25 @@ def _check_segments(spec: AnySpec, work: Workspace) -> None:
     if not isinstance(spec, AudienceSpec):
         words = [v for v in spec.properties.values() if isinstance(v, str)]
         named |= {word for word in words if word not in work.columns and word in work.segments}
-        _check_columns(spec, [w for w in words if w not in work.segments], work)
-    _check_columns(spec, list(spec.identify_by.values()), work)
+        _check_columns([w for w in words if w not in work.segments], work)
+    _check_columns(list(spec.identify_by.values()), work)
     for segment in sorted(named):
         if segment not in work.segments:
-            message = f"{spec.name}: no segment {segment!r}{nearest(segment, work.segments)}"
+            message = f"no segment {segment!r}{nearest(segment, work.segments)}"
             raise PublishedDataError(message)
         if segment in work.unavailable:
             message = (
-                f"{spec.name}: segment {segment!r} is unavailable ({work.unavailable[segment]}); "
+                f"segment {segment!r} is unavailable ({work.unavailable[segment]}); "
                 "the destination is left as it is"
             )
             raise PublishedDataError(message)
 
 
-def _check_columns(spec: AnySpec, names: Sequence[str], work: Workspace) -> None:
+def _check_columns(names: Sequence[str], work: Workspace) -> None:
     for name in names:
         if name not in work.columns:
             known = [*work.columns, *work.segments]
-            message = f"{spec.name}: no published column {name!r}{nearest(name, known)}"
+            message = f"no published column {name!r}{nearest(name, known)}"
             raise PublishedDataError(message)
 
 
@@ -379,11 +379,12 @@ def _wanted(spec: AnySpec, shape: Shape, properties: Properties, work: Workspace
     key = "identifier || '|' || subject" if isinstance(spec, EventSpec) else "identifier"
     return f"""
     with people as ({_entries(spec, work) if isinstance(spec, EventSpec) else _members(spec.audience)}),
-    identified as (
+    named as (
         select c.*, p.* exclude (customer_key), {subject} as subject,
-            {shape.identifier} as identifier, keyed({key}) as row_key
+            {shape.identifier} as identifier
         from people as p join pub.main.customers as c using (customer_key)
     ),
+    identified as (select *, keyed({key}) as row_key from named),
     shaped as (
         select c.*, t.row_key is not null as told_before, {properties.empty} as unset,
             case when t.row_key is null then {properties.filled} else {properties.refilled} end

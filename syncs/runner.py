@@ -60,7 +60,7 @@ def plan_one(settings: SyncSettings, spec: AnySpec, *, clock: Clock = _now) -> P
         ):
             return planning.build(spec, shape, work, today=clock().date())
     except duckdb.Error as error:
-        message = f"{spec.name}: {type(error).__name__} while planning"
+        message = f"{type(error).__name__} while planning"
         raise SyncError(message) from None
 
 
@@ -86,13 +86,13 @@ def run_one(
         SyncError: the sync could not be started.
     """
     if expected_plan is not None and plan_one(settings, spec, clock=clock).plan_id != expected_plan:
-        message = f"{spec.name}: published data, ledger or spec moved since the plan was made"
+        message = "published data, ledger or spec moved since the plan was made"
         raise PlanMovedError(message)
     try:
         return asyncio.run(_run(settings, spec, on_progress, clock))
     except duckdb.Error as error:
         # The text of a database error quotes values: name its kind only.
-        message = f"{spec.name}: {type(error).__name__} while planning or recording"
+        message = f"{type(error).__name__} while planning or recording"
         raise SyncError(message) from None
 
 

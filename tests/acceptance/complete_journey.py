@@ -8,8 +8,8 @@ repository. Only set-based SQL touches the rows, so the conversion takes seconds
 
 What becomes what:
 
-* basket -> order, household -> customer. The data has no contacts: every household gets a fictitious
-  address and phone and takes both e-mails and texts, so that every destination has somebody.
+* basket -> order, household -> customer. The data has no contacts: every household gets a
+  fictitious address and phone and takes e-mails and texts, so that every destination has somebody.
 * The shipped timestamps are UTC; the shop is in New York.
 * `total_amount` is what the household paid, `sales_value - coupon_disc`. `gross_amount` is the
   shelf price, `sales_value + retail_disc + coupon_match_disc`. Their difference is

@@ -69,7 +69,8 @@ CASES = [
         "audience",
         "facebook",
         "destination: facebook_audience\naudience: buyers\naudience_name: Buyers\n"
-        "identify_by: {EMAIL: email, PHONE: phone, FN: first_name}\n",
+        "identify_by: {EMAIL: email, PHONE: phone, FN: first_name, LN: last_name, CT: city, "
+        "ST: region, ZIP: postal_code, COUNTRY: country}\n",
         lambda box: box.members("Buyers"),
     ),
 ]

@@ -17,6 +17,9 @@ from tests.support.syncing import AUDIENCE, PROFILE, write
 
 NOTHING, ERROR, CHANGES, REFUSED = 0, 1, 2, 3
 
+# Another process with the file open for writing.
+_HOLD = "import duckdb; c = duckdb.connect({file!r}); print('held', flush=True); input()"
+
 
 @pytest.fixture
 def shop(settings: SyncSettings) -> Shop:
@@ -208,8 +211,7 @@ def test_a_published_file_held_open_for_writing_does_not_stop_a_run(
         [
             sys.executable,
             "-c",
-            f"import duckdb; c = duckdb.connect({str(published)!r}); print('held', flush=True); "
-            "input()",
+            _HOLD.format(file=str(published)),
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -235,8 +237,7 @@ def test_a_ledger_in_use_is_a_clear_error(
         [
             sys.executable,
             "-c",
-            f"import duckdb; c = duckdb.connect({str(ledger)!r}); print('held', flush=True); "
-            "input()",
+            _HOLD.format(file=str(ledger)),
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

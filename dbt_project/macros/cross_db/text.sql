@@ -1,0 +1,69 @@
+{# Engine-specific text handling. #}
+
+{# A text without invisible characters and outer blanks; null when nothing is left. #}
+{% macro clean_text(column) -%}
+  {{ return(adapter.dispatch('clean_text')(column)) }}
+{%- endmacro %}
+
+{# DuckDB: RE2 knows \x{...}; \s does not include the no-break space, so it is named. #}
+{% macro duckdb__clean_text(column) -%}
+  nullif(regexp_replace(regexp_replace({{ column }}, '[\x{200B}-\x{200F}\x{2060}\x{FEFF}\x{00AD}]', '', 'g'), '^[\s\x{00A0}]+|[\s\x{00A0}]+$', '', 'g'), '')
+{%- endmacro %}
+
+{#
+  An e-mail address in the form in which two spellings of it are equal: lower case, without invisible
+  characters and without blanks at its ends or around the @. Null when the text is no address.
+#}
+{% macro normalise_email(column) -%}
+  {{ return(adapter.dispatch('normalise_email')(column)) }}
+{%- endmacro %}
+
+{# DuckDB: regexp_extract gives '' when the pattern does not match. #}
+{% macro duckdb__normalise_email(column) -%}
+  nullif(regexp_extract(regexp_replace(lower({{ clean_text(column) }}), '[\s\x{00A0}]*@[\s\x{00A0}]*', '@', 'g'), '^[^@\s\x{00A0},;<>()"]+@[^@\s\x{00A0},;<>()"]+[.][^@\s\x{00A0}.,;<>()"]{2,}$'), '')
+{%- endmacro %}
+
+{#
+  The part of a normalised address that decides whether two addresses are one mailbox. Equal to the
+  address unless strip_plus_tags or gmail_dots is on.
+#}
+{% macro email_identity(email) -%}
+  {{ return(adapter.dispatch('email_identity')(email)) }}
+{%- endmacro %}
+
+{# DuckDB: built only from the switches that are on, since it runs on every order. #}
+{% macro duckdb__email_identity(email) -%}
+  {%- set ns = namespace(sql=email) -%}
+  {%- if bool_var('strip_plus_tags') -%}
+    {%- set ns.sql = "regexp_replace(" ~ ns.sql ~ ", '[+][^@]*@', '@')" -%}
+  {%- endif -%}
+  {%- if bool_var('gmail_dots') -%}
+    {%- set ns.sql = "case when " ~ ns.sql ~ " like '%@gmail.com' or " ~ ns.sql ~ " like '%@googlemail.com' then replace(split_part(" ~ ns.sql ~ ", '@', 1), '.', '') || '@gmail.com' else " ~ ns.sql ~ " end" -%}
+  {%- endif -%}
+  {{- ns.sql -}}
+{%- endmacro %}
+
+{# True when a normalised address matches one of the patterns of identity_denied_emails. #}
+{% macro is_denied_email(email) -%}
+  {{ return(adapter.dispatch('is_denied_email')(email)) }}
+{%- endmacro %}
+
+{# DuckDB: one alternation instead of one call per pattern. #}
+{% macro duckdb__is_denied_email(email) -%}
+  {%- set patterns = var('identity_denied_emails') -%}
+  {%- if patterns -%}
+    coalesce(regexp_matches({{ email }}, '{{ dbt.escape_single_quotes("(" ~ patterns | join(")|(") ~ ")") }}'), false)
+  {%- else -%}
+    false
+  {%- endif -%}
+{%- endmacro %}
+
+{# The public key of a customer: short, stable, the same for the same identifier in every shop run. #}
+{% macro customer_key(id_type, id_value) -%}
+  {{ return(adapter.dispatch('customer_key')(id_type, id_value)) }}
+{%- endmacro %}
+
+{# DuckDB: sha256 gives lower-case hex; 80 bits keep ten million customers apart. #}
+{% macro duckdb__customer_key(id_type, id_value) -%}
+  'c_' || left(sha256('customer_key|' || {{ id_type }} || '|' || {{ id_value }}), 20)
+{%- endmacro %}

@@ -1,0 +1,63 @@
+-- What a customer bought. Counts and dates are over the orders that count, money is over all valid orders;
+-- the two differ only for subscription renewals when recurring_orders is not `count`.
+{%- set by_day = enum_var('order_grain') == 'customer_day' %}
+with orders as (
+
+  select * from {{ ref('int_orders_numbered') }}
+  where customer_key is not null and is_valid
+
+),
+
+order_days as (
+
+  select * from {{ ref('int_customer_days') }}
+
+),
+
+latest_addresses as (
+
+  select customer_key, ship_country, ship_region, ship_city, ship_postal_code
+  from orders
+  where coalesce(ship_country, ship_region, ship_city, ship_postal_code) is not null
+  qualify row_number() over (partition by customer_key order by ordered_at desc, order_id desc) = 1
+
+),
+
+money as (
+
+  select
+    customer_key,
+    sum(gross_amount) as gross_sales,
+    sum(net_amount) as net_sales,
+    sum(discount_amount) as discount_amount,
+    sum(refunded_amount) as refunded_amount,
+    {{ 'count(distinct ordered_on)' if by_day else 'count(*)' }} as paid_orders,
+    arg_max(first_code, (ordered_at, order_id)) filter (where first_code is not null) as last_code,
+    {{ 'count(distinct ordered_on)' if by_day else 'count(*)' }} filter (where counts and has_code) as code_order_count,
+    coalesce(bool_or(counts and has_discount), false) as has_discount
+  from orders
+  group by customer_key
+
+),
+
+frequency as (
+
+  select
+    customer_key,
+    min(ordered_on) as first_order_on,
+    min(ordered_on) filter (where lifetime_orders >= 2) as second_order_on,
+    max(ordered_on) as last_order_on,
+    max(lifetime_orders) as order_count
+  from order_days
+  group by customer_key
+
+)
+
+select
+  money.*,
+  frequency.* exclude (customer_key),
+  latest_addresses.* exclude (customer_key),
+  latest_addresses.customer_key is not null as has_ship_address
+from money
+left join frequency on frequency.customer_key = money.customer_key
+left join latest_addresses on latest_addresses.customer_key = money.customer_key

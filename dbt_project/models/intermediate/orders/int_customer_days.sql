@@ -1,0 +1,62 @@
+{%- set by_day = enum_var('order_grain') == 'customer_day' -%}
+{%- set recent_only = enum_var('frequency_window') == '365d' -%}
+{%- set _ = enum_var('thresholds') -%}
+-- One row per customer and day with an order that counts. Between two such days nothing about a customer
+-- changes except the time that has passed, so every period follows from these rows and day thresholds.
+with orders as (
+
+  select * from {{ ref('int_orders_numbered') }}
+  where counts
+
+),
+
+days as (
+
+  select
+    customer_key,
+    ordered_on,
+    {{ '1' if by_day else 'count(*)' }} as orders_on_day,
+    sum(net_amount) as net_amount,
+    bool_or(has_code) as has_code,
+    bool_or(has_discount) as has_discount,
+    {% if by_day -%}
+    bool_or(order_number = 1) and bool_or(has_code) as is_first_order_with_code
+    {%- else -%}
+    bool_or(order_number = 1 and has_code) as is_first_order_with_code
+    {%- endif %}
+  from orders
+  group by customer_key, ordered_on
+
+),
+
+sequenced as (
+
+  select
+    *,
+    sum(orders_on_day) over history as lifetime_orders,
+    sum(orders_on_day) over counted_history as orders,
+    sum(net_amount) over counted_history as net_spend,
+    lag(ordered_on) over history as previous_ordered_on,
+    lead(ordered_on) over history as next_ordered_on
+  from days
+  window
+    history as (partition by customer_key order by ordered_on),
+    counted_history as (
+      partition by customer_key order by ordered_on
+      {% if recent_only %}{{ frame_365_days() }}{% endif %}
+    )
+
+)
+
+select
+  *,
+  case
+    when
+      orders >= {{ whole_number_var('hvc_min_orders') }}
+      {%- if var('hvc_min_spend') is not none %}
+      and net_spend >= {{ number_var('hvc_min_spend') }}
+      {%- endif %} then 'hvc'
+    when orders >= 2 then 'multi'
+    else 'single'
+  end as tier
+from sequenced

@@ -1,0 +1,20 @@
+with order_discounts as (
+
+  select * from {{ ref('stg_order_discounts') }}
+  -- Paying with a gift card is a way of paying, not a discount, whatever a source calls it.
+  where kind is null or kind not like 'gift%card'
+
+)
+
+select
+  order_id,
+  {{ sorted_list('kind') }} as discount_kinds,
+  {{ sorted_list('code') }} as discount_codes,
+  coalesce(bool_or(kind in ({{ list_var('discount_kinds') }})), false) as has_code,
+  -- Several codes on one order: the first applied stands for the order, then the alphabet decides.
+  arg_min(code, (coalesce(discount_index, 2147483647), code)) filter (
+    where kind in ({{ list_var('discount_kinds') }}) and code is not null
+  ) as first_code,
+  sum(amount) filter (where target is null or target <> 'shipping') as merchandise_amount
+from order_discounts
+group by order_id

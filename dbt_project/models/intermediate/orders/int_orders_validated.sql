@@ -1,0 +1,97 @@
+with orders as (
+
+  select * from {{ ref('int_orders_known') }}
+
+),
+
+discounts as (
+
+  select * from {{ ref('int_order_discounts_summarised') }}
+
+),
+
+refunds as (
+
+  select order_id, sum(amount) as refunded_amount
+  from {{ ref('stg_refunds') }}
+  group by order_id
+
+),
+
+gift_card_orders as (
+
+  select order_id
+  from {{ ref('stg_order_lines') }}
+  group by order_id
+  having bool_and(is_gift_card)
+
+),
+
+amounts as (
+
+  select
+    orders.* exclude (discount_amount, refunded_amount),
+    coalesce(orders.discount_amount, discounts.merchandise_amount, 0) as discount_amount,
+    case
+      -- The status is all some sources tell about a refund.
+      when orders.financial_status = 'refunded' and orders.refunded_amount is null and refunds.refunded_amount is null
+        then coalesce(orders.total_amount, 0)
+      else greatest(coalesce(orders.refunded_amount, 0), coalesce(refunds.refunded_amount, 0))
+    end as refunded_amount,
+    coalesce(discounts.discount_kinds, {{ empty_list() }}) as discount_kinds,
+    coalesce(discounts.discount_codes, {{ empty_list() }}) as discount_codes,
+    coalesce(discounts.has_code, false) as has_code,
+    discounts.order_id is not null as has_discount,
+    discounts.first_code,
+    gift_card_orders.order_id is not null as is_gift_card_only,
+    coalesce(orders.source_name in ({{ list_var('recurring_sources') }}), false)
+      or {{ has_any_tag('orders.tags', 'recurring_tags') }} as is_recurring
+  from orders
+  left join discounts on discounts.order_id = orders.order_id
+  left join refunds on refunds.order_id = orders.order_id
+  left join gift_card_orders on gift_card_orders.order_id = orders.order_id
+
+),
+
+sales as (
+
+  select
+    * exclude (gross_amount),
+    coalesce(
+      gross_amount, total_amount - coalesce(shipping_amount, 0) - coalesce(tax_amount, 0) + discount_amount
+    ) as gross_amount
+  from amounts
+
+),
+
+judged as (
+
+  select
+    *,
+    gross_amount - discount_amount - refunded_amount as net_amount,
+    case
+      when is_test then 'test'
+      when cancelled_at is not null then 'cancelled'
+      when financial_status in ({{ list_var('invalid_financial_statuses') }}) then 'voided'
+      {% if bool_var('exclude_zero_value') -%}
+      when total_amount <= 0 then 'zero_value'
+      {% endif -%}
+      when is_gift_card_only then 'gift_card_only'
+      when
+        source_name in ({{ list_var('wholesale_sources') }})
+        or {{ has_any_tag('tags', 'wholesale_tags') }} then 'wholesale'
+      when
+        financial_status in ({{ list_var('draft_financial_statuses') }})
+        or source_name in ({{ list_var('draft_sources') }}) then 'draft'
+      {% if enum_var('refunded_orders') == 'exclude' -%}
+      when total_amount > 0 and refunded_amount >= total_amount then 'fully_refunded'
+      {% endif -%}
+    end as invalid_reason
+  from sales
+
+)
+
+select
+  *,
+  invalid_reason is null as is_valid
+from judged

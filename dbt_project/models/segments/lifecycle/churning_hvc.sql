@@ -1,0 +1,6 @@
+select
+  customer_key,
+  entered_on,
+  exited_on
+from {{ ref('int_lifecycle_periods') }}
+where segment = 'churning_hvc'

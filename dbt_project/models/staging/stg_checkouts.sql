@@ -1,0 +1,22 @@
+with checkouts as (
+
+  select * from {{ source('raw', 'checkouts') }}
+
+),
+
+phone_numbers as (
+
+  select * from {{ source('raw', 'phone_numbers') }}
+
+)
+
+select
+  checkouts.checkout_token,
+  checkouts.created_at,
+  {{ shop_date('checkouts.created_at') }} as created_on,
+  nullif(trim(checkouts.customer_id), '') as customer_id,
+  {{ normalise_email('checkouts.email') }} as email,
+  phone_numbers.e164 as phone
+from checkouts
+left join phone_numbers
+  on phone_numbers.phone = checkouts.phone

@@ -1,0 +1,36 @@
+-- A customer's own columns and the segment tables are computed on different ways and must say the same.
+with customers as (
+
+  select * from {{ ref('customers') }}
+
+),
+
+members as (
+
+  select * from {{ ref('segment_members') }}
+
+),
+
+said_by_customers as (
+
+  select customer_key, lifecycle as segment from customers
+  union all
+  select customer_key, 'ever_used_discount_code' from customers where ever_used_discount_code
+  union all
+  select customer_key, discount_behavior from customers where discount_behavior in ('other_discount_only', 'full_price_only')
+
+),
+
+said_by_members as (
+
+  select customer_key, segment
+  from members
+  where
+    segment in ({{ "'" ~ lifecycle_ids() | join("', '") ~ "'" }})
+    or segment in ('ever_used_discount_code', 'other_discount_only', 'full_price_only')
+
+)
+
+(select * from said_by_customers except all select * from said_by_members)
+union all
+(select * from said_by_members except all select * from said_by_customers)
