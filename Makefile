@@ -32,6 +32,7 @@ $(STAMP): requirements.lock
 # ---- the daily job on a shop ------------------------------------------------------------------
 ifeq ($(SOURCE),complete_journey)
 DEMO_HOME := .data/complete_journey
+NEXT_DAY := 2018-01-01
 # The day after which that year has nothing more to say, in the zone its figures are true in.
 demo dev: export SEGMENTS_AS_OF ?= 2017-12-31
 demo dev: export SHOP_TIMEZONE := America/New_York
@@ -41,6 +42,7 @@ else
 # The sample shop's last day: what the demo shows does not change with the calendar. Your own
 # orders (SEGMENTS_SOURCE set) are taken as of today.
 ifeq ($(SEGMENTS_SOURCE),)
+NEXT_DAY := 2026-11-22
 demo dev: export SEGMENTS_AS_OF ?= 2026-11-21
 endif
 endif
@@ -49,7 +51,7 @@ JOB := dagster job execute -m dagster_project.definitions -j daily_segments
 
 demo: $(STAMP) ## the whole daily job on the sample shop (or SOURCE=complete_journey), start to finish
 ifeq ($(SOURCE),complete_journey)
-	@test -d $(DEMO_HOME)/source || $(BIN)/python -m tests.acceptance.complete_journey $(DEMO_HOME)/source
+	@$(BIN)/python -m tests.acceptance.complete_journey $(DEMO_HOME)/source
 endif
 	@$(BIN)/$(JOB) || { echo "the daily job failed; the lines above say where"; exit 1; }
 	@$(BIN)/python -m syncs sandbox show
@@ -58,7 +60,7 @@ endif
 	@echo "Analysts' tables:   $${SEGMENTS_HOME:-.data}/published/segments.duckdb"
 	@echo "What the syncs did: $${SEGMENTS_HOME:-.data}/published/syncs.duckdb"
 	@echo "The graph:          make dev, then http://localhost:3000"
-	@echo "One more day:       SEGMENTS_AS_OF=2026-11-22 make demo"
+	@$(if $(NEXT_DAY),echo "One more day:       SEGMENTS_AS_OF=$(NEXT_DAY) make demo$(if $(filter complete_journey,$(SOURCE)), SOURCE=$(SOURCE))",:)
 
 dev: $(STAMP) ## the Dagster UI on http://localhost:3000, runnable without a credential
 	@$(BIN)/dagster dev -w workspace.yaml

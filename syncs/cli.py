@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -53,8 +54,16 @@ def main(arguments: Sequence[str]) -> int:
         return ERROR
 
 
+class _Parser(argparse.ArgumentParser):
+    """Ends a usage error with 1: argparse's own 2 would read as "there are changes"."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(ERROR, f"{self.prog}: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m syncs",
         description="Plan and run the syncs of published/segments.duckdb to its destinations.",
     )
@@ -202,6 +211,8 @@ def _progress(progress: Progress) -> None:
 def _said(spec: AnySpec, end: Report | SyncError) -> str:
     if isinstance(end, SyncError):
         return f"{spec.name}: not run: {end}"
+    if end.status is Status.REFUSED:
+        return f"{spec.name}: refused, nothing was sent: {end.error}"
     numbers = ", ".join(f"{n:,} {name}" for name, n in report_counts(end).items() if n)
     reasons = ", ".join(f"{n} x {reason}" for reason, n in end.reasons.items())
     parts = [f"{spec.name}: {end.status}", numbers or "nothing to do", reasons, end.error]

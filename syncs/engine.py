@@ -220,6 +220,7 @@ class Run:
         finally:
             self._ledger.keep_objects(self._spec.name, objects)
         row = self._work.con.execute("select max(batch) from plan_rows").fetchone()
+        self._told = started
         batches = iter(range(1, int(row[0]) + 1 if row else 1))
         # Requests are bounded, not batches: a batch may be many requests.
         gate = asyncio.Semaphore(self._destination.concurrency)

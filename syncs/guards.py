@@ -6,14 +6,18 @@ is, and the other syncs run.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from syncs.records import Cause, GuardFinding, Operation, Plan
 from syncs.spec import AnySpec, EventSpec
 
 
-def judge(plan: Plan, spec: AnySpec) -> Plan:
+def judge(plan: Plan, spec: AnySpec, *, vanished: Sequence[str] = ()) -> Plan:
     """The plan with the findings of its spec's guards.
+
+    ``vanished`` are properties that nobody has a value for any more, though somebody was told one:
+    an input that is missing must not look like a fact about everybody.
 
     A limit up to 1 is a share of what the destination holds for this sync, above 1 a number of
     people. The first delivery of a sync has nothing to compare with, so shares do not apply to it.
@@ -40,4 +44,7 @@ def judge(plan: Plan, spec: AnySpec) -> Plan:
     if not isinstance(spec, EventSpec) and plan.members < guard.min_members:
         text = f"the audience has {plan.members} people, at least {guard.min_members} are expected"
         findings.append(GuardFinding("min_members", text))
+    for name in vanished:
+        text = f"nobody has a value for {name!r} any more; is its source table missing?"
+        findings.append(GuardFinding("vanished", text))
     return replace(plan, refused=tuple(findings))

@@ -159,7 +159,7 @@ def ledger_key(folder: Path) -> str:
     Without it the ledger's rows cannot be tied to people, by us or by anybody else: back it up
     together with the ledger.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / "key"
     fresh = folder / f"key.{os.getpid()}"
     if not path.exists():

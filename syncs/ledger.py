@@ -285,7 +285,7 @@ def attached(
     Raises:
         LedgerBusyError: another process has it and did not let go within ``patience`` seconds.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if path.exists() and not path.stat().st_size:
         # A process died between making the file and writing its header.
         path.unlink()

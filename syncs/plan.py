@@ -401,7 +401,7 @@ def _wanted(spec: AnySpec, shape: Shape, properties: Properties, work: Workspace
         ) as rank
         from judged
     )
-    select row_key, customer_key, keyed(customer_key) as customer, subject,
+    select row_key, customer_key, told_before, keyed(customer_key) as customer, subject,
         keyed(properties || unset) as fingerprint, identifier, properties, unset,
         {"segment, happened_on, is_history," if isinstance(spec, EventSpec) else ""}
         case when left_out is null and rank > 1 then 'duplicate_identifier' else left_out end
@@ -474,7 +474,18 @@ def _summary(spec: AnySpec, shape: Shape, work: Workspace) -> Plan:
         requests=requests,
         seconds=round(requests * limit.seconds / limit.count, 1),
     )
-    return judge(plan, spec)
+    return judge(plan, spec, vanished=_vanished(spec, work) if delivered else ())
+
+
+def _vanished(spec: AnySpec, work: Workspace) -> list[str]:
+    """Properties that nobody in the audience has a value for."""
+    if not isinstance(spec, ProfileSpec):
+        return []
+    checks = ", ".join(
+        f"bool_and(contains(unset, {_text(json.dumps(name))}))" for name in spec.properties
+    )
+    row = work.con.execute(f"select {checks} from wanted where told_before").fetchone()
+    return [name for name, gone in zip(spec.properties, row or (), strict=True) if gone]
 
 
 def _unchanged(counts: Mapping[str, int], members: int) -> int:

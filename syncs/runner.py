@@ -114,6 +114,7 @@ async def _run(
             workspace.opened(settings) as work,
             ledger.attached(work.con, ledger_path(settings, account)) as book,
         ):
+            _keep_apart(book, settings)
             destination = destination_of(spec, settings.shop_country, transport, secret, run_id)
             return await Run(
                 spec,
@@ -125,6 +126,22 @@ async def _run(
                 on_progress=on_progress,
                 clock=clock,
             ).execute()
+
+
+def _keep_apart(book: ledger.Ledger, settings: SyncSettings) -> None:
+    """A ledger filled by the demo must not make production believe that everything is delivered.
+
+    Raises:
+        SyncError: the ledger belongs to the other environment.
+    """
+    kept = book.objects("").get("environment", settings.env)
+    if kept != settings.env:
+        message = (
+            f"the ledger in {settings.ledgers} was filled in {kept}, this is {settings.env}: "
+            "give each its own SEGMENTS_HOME"
+        )
+        raise SyncError(message)
+    book.keep_objects("", {"environment": settings.env})
 
 
 def run_account(

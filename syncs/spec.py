@@ -112,7 +112,8 @@ class EventRule(_Model):
 class _Spec(_Model):
     name: Name
     description: Annotated[str, StringConstraints(min_length=10)]
-    owner: Annotated[str, StringConstraints(min_length=3)]
+    # Dagster knows owners as an address or a team.
+    owner: Annotated[str, StringConstraints(pattern=r"^(team:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$")]
     audience: Annotated[Literal["everyone"] | Audience, BeforeValidator(_as_audience)]
     requires_consent: Literal["none", "email", "sms", "ads"] = "none"
     guard: Guard = Guard()

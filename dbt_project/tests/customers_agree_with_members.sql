@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'customers'}}}) }}
 -- A customer's own columns and the segment tables are computed on different ways and must say the same.
 with customers as (
 

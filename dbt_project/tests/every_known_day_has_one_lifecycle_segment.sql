@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'segment_periods'}}}) }}
 -- Lifecycle periods of a customer follow one another without gap or overlap from known_from to the as-of date.
 with periods as (
 

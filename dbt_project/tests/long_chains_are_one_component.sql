@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'int_identity_components'}}}) }}
 -- depends_on: {{ ref('int_identity_components') }}
 -- Three chains of a hundred links between names in scrambled order, the second one closed to a ring, and a
 -- star: every node must get the smallest name of its own figure.

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'segment_members'}}}) }}
 with periods as (
 
   select segment, customer_key, entered_on

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'orders'}}}) }}
 -- Joining discounts, lines, refunds and identities must neither lose nor repeat an order or its money.
 with source_orders as (
 

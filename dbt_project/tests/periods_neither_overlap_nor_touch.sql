@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'segment_periods'}}}) }}
 with periods as (
 
   select

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'segment_catalog'}}}) }}
 -- depends_on: {{ ref('segment_catalog') }}
 {%- set files = [] -%}
 {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.fqn[1] == 'segments' -%}

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'segment_sizes'}}}) }}
 -- Every day continues the one before, none is missing, and the last one is what segment_members says.
 with sizes as (
 

@@ -30,6 +30,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_every_unit_test_of_the_rules_passes(home: Path) -> None:
+    result = dbt(home, "test", "--select", "test_type:unit")
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert "Found" in result.stdout
+    assert result.stdout.count("PASS unit_test") + result.stdout.count("PASS ") >= 30
+
+
 def customers_of(con: duckdb.DuckDBPyConnection, trap: Trap) -> list[str]:
     if trap.by_order:
         sql = "select customer_key from marts.orders where order_id glob ?"

@@ -251,6 +251,23 @@ def test_a_ledger_in_use_is_a_clear_error(
     assert "another process is writing" in capsys.readouterr().out
 
 
+def test_a_usage_error_is_no_plan_with_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", "--jsn"])
+    assert ended.value.code == ERROR
+
+
+def test_the_demo_and_production_do_not_share_a_ledger(
+    settings: SyncSettings, box: Box, shop: Shop, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    assert main(["apply"]) == NOTHING
+    monkeypatch.setenv("SEGMENTS_ENV", "production")
+    monkeypatch.setenv("KLAVIYO_API_KEY", "pk_fictitious")
+    assert main(["apply"]) == ERROR
+    assert "was filled in demo, this is production" in capsys.readouterr().out
+
+
 def test_an_unknown_environment_is_an_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -138,6 +138,7 @@ def test_a_leaver_nobody_can_name_any_more_is_reported_once(
 def test_a_value_that_vanished_is_unset(settings: SyncSettings, box: Box) -> None:
     write(settings, "facts", PROFILE.replace("{used:", "{orders: order_count, used:"))
     made = Shop().add("c1", order_count=3, ever_used_discount_code=True)
+    made.add("c2", order_count=1)
     made.publish(settings.home)
     run(settings, "facts")
     made.customers[0]["order_count"] = None
@@ -145,8 +146,26 @@ def test_a_value_that_vanished_is_unset(settings: SyncSettings, box: Box) -> Non
 
     run(settings, "facts")
 
-    assert box.property_values("orders") == {}
+    assert box.state()["klaviyo"]["properties"]["orders"]["set"] == 1
     assert box.property_values("used") == {"true": 1}
+
+
+def test_a_property_that_vanished_for_everybody_is_a_missing_input(
+    settings: SyncSettings, box: Box
+) -> None:
+    write(settings, "usage", PROFILE)
+    made = shop(4)
+    made.publish(settings.home)
+    run(settings, "usage")
+    for customer in made.customers:
+        customer["ever_used_discount_code"] = None
+    made.publish(settings.home)
+
+    report = run(settings, "usage")
+
+    assert report.status is Status.REFUSED
+    assert [finding.guard for finding in report.plan.refused] == ["vanished"]
+    assert box.property_values("used") == {"true": 2, "false": 2}
 
 
 def test_two_customers_with_one_address_do_not_fight(settings: SyncSettings, box: Box) -> None:

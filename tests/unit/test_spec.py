@@ -79,6 +79,7 @@ def test_each_kind_is_read(tmp_path: Path) -> None:
         (PROFILE + "when_left: set_fals\n", ":8: when_left: 'set_fals' is not allowed (did you mean 'set_false'?)"),  # noqa: E501
         (PROFILE.replace("klaviyo_profile", "klaviyo_profil"), ":4: unknown destination 'klaviyo_profil' (did you mean 'klaviyo_profile'?)"),  # noqa: E501
         (PROFILE.replace("owner: growth@example.com\n", ""), "owner is missing"),
+        (PROFILE.replace("growth@example.com", "growth"), ":3: owner"),
         (PROFILE + "owner: other@example.com\n", ":8: 'owner' is given twice"),
         (PROFILE + "guard: {max_remved: 1}\n", ":8: unknown key 'max_remved' (did you mean 'max_removed'?)"),  # noqa: E501
         (PROFILE.replace("{used: ever", "{$used: ever"), "not starting with $"),
