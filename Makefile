@@ -74,7 +74,7 @@ lint: $(STAMP) ## style, types and import rules
 
 test: lint ## lint, definitions, dbt build with its tests, pytest
 	@$(BIN)/dagster definitions validate
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: $(STAMP) ## speed and memory, as ratios
 	@$(BIN)/python -m tests.benchmarks

@@ -317,6 +317,9 @@ def _find_leavers(spec: AnySpec, shape: Shape, properties: Properties, work: Wor
 
     Every address a customer ever had is published, so a changed e-mail is found, too.
     """
+    leavers = work.con.execute("select 1 from planned where operation = 'remove' limit 1")
+    if leavers.fetchone() is None:
+        return
     kind = "phone" if "phone" in next(iter(spec.identify_by)) else "email"
     old = shape.identifier.replace(shape.source, "c.id_value").replace("c.country", "null")
     work.con.execute(
