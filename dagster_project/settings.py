@@ -96,7 +96,7 @@ _AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
 class Settings(BaseSettings):
-    """The settings of one deployment, read from the environment when it is made (design 4.2).
+    """The settings of one deployment, read from the environment when it is made.
 
     Arguments, named like the variables, win over the environment. Use `load_settings` for readable
     errors.

@@ -37,7 +37,7 @@ PUBLISHED_TABLES: tuple[str, ...] = (
     "customer_identities",
     "source_quality",
 )
-"""The marts that are published (design 4.4)."""
+"""The marts that are published."""
 
 _LOCK_WAITS_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0)
 # Files of this storage version open in DuckDB 1.5 and later, whichever version wrote them.

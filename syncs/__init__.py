@@ -8,7 +8,8 @@ from syncs.errors import PlanMovedError, SpecError, SyncError
 from syncs.records import Plan, Progress, Report, Status
 from syncs.runner import chosen, plan_one, run_account, run_one
 from syncs.settings import SyncSettings
-from syncs.spec import AnySpec, load_specs
+from syncs.spec import AnySpec
+from syncs.spec_files import load_specs
 
 __all__ = [
     "AnySpec",

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from syncs import plan as planning
+from syncs.batches import assign_batches
 from syncs.destinations.base import Destination, FindsProfiles
 from syncs.errors import AnswerLostError, DeliveryError, StoppedError, UnreachableError
 from syncs.ledger import FOLD, Aside, Ledger, RunStart
@@ -127,7 +128,7 @@ class Run:
             except DeliveryError as error:
                 self._stop = error
                 self._work.con.execute("delete from planned")
-        planning.assign_batches(self._destination.shape, self._work)
+        assign_batches(self._destination.shape, self._work)
         self._open(plan)
         if self._stop is None and self._to_send():
             await self._deliver_all(started)
@@ -345,7 +346,7 @@ class Run:
         con = self._work.con
         if status is Status.REFUSED:
             con.execute("delete from planned")
-            planning.assign_batches(self._destination.shape, self._work)
+            assign_batches(self._destination.shape, self._work)
             self._open(plan)
         ended = con.execute(
             f"select state, coalesce(reason, ''), count(*) from ({FOLD}) group by all order by all"

@@ -22,7 +22,8 @@ from syncs.errors import PlanMovedError, SpecError, SyncError
 from syncs.ratelimit import RateLimiter
 from syncs.records import Plan, Report
 from syncs.settings import DEMO, SyncSettings
-from syncs.spec import AnySpec, load_specs, nearest
+from syncs.spec import AnySpec, nearest
+from syncs.spec_files import load_specs
 from syncs.transport import Transport
 
 Clock = Callable[[], datetime]

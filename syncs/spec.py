@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -20,12 +18,10 @@ from pydantic import (
     Field,
     StringConstraints,
     TypeAdapter,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
-from syncs.errors import SpecError
 from syncs.identity import FACEBOOK_KEYS
 
 EVERYONE = "everyone"
@@ -34,11 +30,13 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length
 Scalar = str | bool | int | float
 
 
-class _Model(BaseModel):
+class Model(BaseModel):
+    """Strict and immutable: an unknown key is an error."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-class Constant(_Model):
+class Constant(Model):
     """A property with the same value for everybody: ``{value: …}``."""
 
     value: Scalar
@@ -52,7 +50,7 @@ class Constant(_Model):
         return value
 
 
-class Audience(_Model):
+class Audience(Model):
     """Set algebra over segments: ``none_of`` wins, an empty ``any_of`` is an error."""
 
     any_of: tuple[Name, ...] | None = None
@@ -80,7 +78,7 @@ def _as_audience(value: object) -> object:
     return {"any_of": [value]} if isinstance(value, str) and value != EVERYONE else value
 
 
-class Guard(_Model):
+class Guard(Model):
     """When a plan is refused before its first request.
 
     A number up to 1 is a share of what the destination holds, above 1 a number of people; null
@@ -92,7 +90,7 @@ class Guard(_Model):
     min_members: Annotated[int, Field(ge=0)] = 1
 
 
-class EventRule(_Model):
+class EventRule(Model):
     """Which moments become events.
 
     Attributes:
@@ -109,7 +107,7 @@ class EventRule(_Model):
     backfill_days: Annotated[int, Field(ge=1, le=3650)] | None = None
 
 
-class _Spec(_Model):
+class _Spec(Model):
     name: Name
     description: Annotated[str, StringConstraints(min_length=10)]
     # Dagster knows owners as an address or a team.
@@ -254,7 +252,7 @@ class AudienceSpec(_Spec):
 
 
 SyncSpec = Annotated[ProfileSpec | EventSpec | AudienceSpec, Field(discriminator="destination")]
-_SPEC: TypeAdapter[ProfileSpec | EventSpec | AudienceSpec] = TypeAdapter(SyncSpec)
+SPEC: TypeAdapter[ProfileSpec | EventSpec | AudienceSpec] = TypeAdapter(SyncSpec)
 AnySpec = ProfileSpec | EventSpec | AudienceSpec
 
 
@@ -266,190 +264,4 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def json_schema() -> dict[str, Any]:
     """The JSON schema of a spec file, for editors."""
-    return _SPEC.json_schema()
-
-
-def load_specs(folder: Path) -> dict[str, AnySpec]:
-    """Read every ``*.yml`` of a folder.
-
-    Returns:
-        Specs by name, in the order in which they must run: an event after the property it names,
-        otherwise by name.
-
-    Raises:
-        SpecError: the first file that cannot be run, with its line.
-    """
-    files = sorted([*folder.glob("*.yml"), *folder.glob("*.yaml")])
-    if not files:
-        message = f"{folder}: no sync specs (*.yml) in this folder"
-        raise SpecError(message)
-    specs: dict[str, AnySpec] = {}
-    for file in files:
-        spec = load_spec(file)
-        if spec.name in specs:
-            message = f"{file}: the name {spec.name!r} is taken by another file"
-            raise SpecError(message)
-        specs[spec.name] = spec
-    _check_owners(specs, folder)
-    return _ordered(specs, folder)
-
-
-def _check_owners(specs: Mapping[str, AnySpec], folder: Path) -> None:
-    """Two syncs that own one thing at the destination would undo each other every day."""
-    owners: dict[tuple[str, str, str], str] = {}
-    for spec in specs.values():
-        if isinstance(spec, AudienceSpec):
-            owned = [("audience", spec.account, spec.audience_name)]
-        elif isinstance(spec, ProfileSpec):
-            owned = [("property", spec.account, name) for name in spec.properties]
-        else:
-            owned = []
-        for thing in owned:
-            if thing in owners:
-                message = (
-                    f"{folder / spec.name}.yml: the {thing[0]} {thing[2]!r} is already kept by "
-                    f"{owners[thing]!r}; two syncs would undo each other"
-                )
-                raise SpecError(message)
-            owners[thing] = spec.name
-
-
-def load_spec(file: Path) -> AnySpec:
-    """Read one spec file.
-
-    Raises:
-        SpecError: names file, line and fix.
-    """
-    try:
-        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        message = f"{file}: not YAML: {' '.join(str(error).split())}"
-        raise SpecError(message) from None
-    lines: dict[tuple[str, ...], int] = {}
-    data = _plain(root, (), lines, file) if root is not None else None
-    if not isinstance(data, dict):
-        message = f"{file}: a spec is a mapping of keys, starting with `name:`"
-        raise SpecError(message)
-    try:
-        spec = _SPEC.validate_python(data)
-    except ValidationError as error:
-        raise SpecError(_explain(error, data, lines, file)) from None
-    if spec.name != file.stem:
-        message = f"{file}:{lines[('name',)]}: name {spec.name!r} differs from the file's name"
-        raise SpecError(message)
-    return spec
-
-
-def _plain(
-    node: yaml.Node, path: tuple[str, ...], lines: dict[tuple[str, ...], int], file: Path
-) -> object:
-    """YAML nodes as plain data, remembering the line of each key.
-
-    Keys stay text: YAML 1.1 would read ``on:`` as true.
-    """
-    lines.setdefault(path, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        result: dict[str, object] = {}
-        for key, value in node.value:
-            word = str(key.value)
-            line = key.start_mark.line + 1
-            if word in result:
-                message = f"{file}:{line}: {word!r} is given twice"
-                raise SpecError(message)
-            lines[(*path, word)] = line
-            result[word] = _plain(value, (*path, word), lines, file)
-        return result
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(v, (*path, str(i)), lines, file) for i, v in enumerate(node.value)]
-    loader = yaml.SafeLoader("")
-    try:
-        return loader.construct_object(node, deep=True)
-    finally:
-        loader.dispose()
-
-
-def _explain(
-    error: ValidationError,
-    data: Mapping[str, object],
-    lines: Mapping[tuple[str, ...], int],
-    file: Path,
-) -> str:
-    """The most telling mistake, as ``file:line: key: what is wrong (did you mean …?)``."""
-    # An unknown key explains a missing one, and "not everyone" explains nothing.
-    order = {"extra_forbidden": 0, "value_error": 1, "literal_error": 9}
-    first = min(error.errors(include_url=False), key=lambda e: order.get(e["type"], 2))
-    models: dict[str, type[_Model]] = {
-        "klaviyo_profile": ProfileSpec,
-        "attentive_attribute": ProfileSpec,
-        "klaviyo_event": EventSpec,
-        "attentive_event": EventSpec,
-        "facebook_audience": AudienceSpec,
-    }
-    model = models.get(str(data.get("destination")), ProfileSpec)
-    # The first element of a location is the destination, which chose the model.
-    location = tuple(str(part) for part in first["loc"])
-    if location and location[0] == str(data.get("destination")):
-        location = location[1:]
-    while location and location not in lines and len(location) > 1:
-        location = location[:-1]
-    line = lines.get(location, 1)
-    key = ".".join(location)
-    kind = first["type"]
-    if kind == "extra_forbidden":
-        known = model.model_fields if len(location) == 1 else _fields_of(location[0])
-        return f"{file}:{line}: unknown key {location[-1]!r}{nearest(location[-1], known)}"
-    if kind == "missing":
-        missing = ".".join(str(part) for part in first["loc"][1:])
-        return f"{file}:{lines[()]}: {missing} is missing"
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
-        known_kinds = ("klaviyo_profile", "klaviyo_event", "attentive_attribute",
-                       "attentive_event", "facebook_audience")  # fmt: skip
-        given = str(data.get("destination", ""))
-        line = lines.get(("destination",), 1)
-        what = f"unknown destination {given!r}" if given else "destination is missing"
-        hint = nearest(given, known_kinds) or f"; one of {', '.join(known_kinds)}"
-        return f"{file}:{line}: {what}{hint}"
-    text = first["msg"].removeprefix("Value error, ")
-    given_value = first.get("input")
-    if kind == "literal_error" and isinstance(given_value, str):
-        words = str(first.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ")
-        text = f"{given_value!r} is not allowed{nearest(given_value, words.split(', '))}; {text}"
-    return f"{file}:{line}: {key + ': ' if key else ''}{text}"
-
-
-def _fields_of(key: str) -> Iterable[str]:
-    nested: dict[str, type[_Model]] = {"guard": Guard, "event": EventRule, "audience": Audience}
-    return nested[key].model_fields if key in nested else ()
-
-
-def _ordered(specs: Mapping[str, AnySpec], folder: Path) -> dict[str, AnySpec]:
-    ordered: dict[str, AnySpec] = {}
-
-    def place(spec: AnySpec, trail: tuple[str, ...]) -> None:
-        if spec.name in ordered:
-            return
-        if spec.name in trail:
-            message = f"{folder}: after: {' → '.join((*trail, spec.name))} is a circle"
-            raise SpecError(message)
-        for before in spec.after if isinstance(spec, EventSpec) else ():
-            other = specs.get(before)
-            if other is None:
-                message = f"{folder / spec.name}.yml: after: no sync {before!r}"
-                raise SpecError(message + nearest(before, specs))
-            if (
-                not isinstance(other, ProfileSpec)
-                or other.account != spec.account
-                or not isinstance(spec, EventSpec)
-                or other.identify_by != spec.identify_by
-            ):
-                message = (
-                    f"{folder / spec.name}.yml: after: {before!r} must be a property sync of the "
-                    f"same destination account ({spec.account}) with the same identify_by"
-                )
-                raise SpecError(message)
-            place(other, (*trail, spec.name))
-        ordered[spec.name] = spec
-
-    for name in sorted(specs):
-        place(specs[name], ())
-    return ordered
+    return SPEC.json_schema()

@@ -24,7 +24,7 @@ _KINDS = {"duckdb"}
 
 
 def build_load_assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    """The raw tables of design 4.3, the phone numbers found in them, and what was left out."""
+    """The canonical tables, the phone numbers found in them, and what was left out."""
     return [
         *(_table_asset(table, settings) for table in TABLES),
         _phone_numbers(settings),

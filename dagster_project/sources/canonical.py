@@ -1,4 +1,4 @@
-"""The canonical format: one CSV or Parquet file, or a folder of them, per table (design 4.3)."""
+"""The canonical format: one CSV or Parquet file, or a folder of them, per table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The canonical input tables: their columns, types, keys and allowed words (design 4.3).
+"""The canonical input tables: their columns, types, keys and allowed words.
 
 This module is the only place that names them. The loader turns it into SQL, so a new column is one
 line here.

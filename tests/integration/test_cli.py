@@ -1,4 +1,4 @@
-"""``python -m syncs`` as people script against it: output and exit codes (design 4.1)."""
+"""``python -m syncs`` as people script against it: output and exit codes."""
 
 from __future__ import annotations
 

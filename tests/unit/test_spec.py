@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from syncs import SpecError, load_specs
-from syncs.spec import AudienceSpec, EventSpec, ProfileSpec, load_spec
+from syncs.spec import AudienceSpec, EventSpec, ProfileSpec
+from syncs.spec_files import load_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 
