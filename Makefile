@@ -53,7 +53,7 @@ demo: $(STAMP) ## the whole daily job on the sample shop (or SOURCE=complete_jou
 ifeq ($(SOURCE),complete_journey)
 	@$(BIN)/python -m tests.acceptance.complete_journey $(DEMO_HOME)/source
 endif
-	@$(BIN)/$(JOB) || { echo "the daily job failed; the lines above say where"; exit 1; }
+	@$(BIN)/$(JOB) -c dagster_project/quiet.yaml || { echo "the daily job failed; the lines above say where"; exit 1; }
 	@$(BIN)/python -m syncs sandbox show
 	@$(BIN)/python -m syncs status
 	@echo
