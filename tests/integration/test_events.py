@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from unittest import mock
+
+import pytest
 
 from syncs import Status, SyncSettings
 from tests.support.box import Box
@@ -191,3 +194,34 @@ def test_a_refused_event_is_tried_again_while_it_is_young(settings: SyncSettings
 
     assert run(settings, "entries").accepted == 1
     assert box.events("klaviyo", "New Multi-Buyer") == 3
+
+
+def test_a_batch_that_was_never_answered_is_sent_again(settings: SyncSettings, box: Box) -> None:
+    write(settings, "entries", EVENT)
+    shop(5).publish(settings.home)
+    # The process dies between the answer and its record: nobody knows what came of the batch.
+    with mock.patch("syncs.ledger.Ledger.settled", side_effect=KeyboardInterrupt):  # noqa: SIM117
+        with pytest.raises(KeyboardInterrupt):
+            run(settings, "entries")
+
+    assert plan(settings, "entries").counts == {"event:retry": 5}
+    assert run(settings, "entries").accepted == 5
+    assert box.events("klaviyo", "New Multi-Buyer") == 5
+
+
+def test_where_no_dedupe_is_promised_a_person_decides(settings: SyncSettings, box: Box) -> None:
+    write(
+        settings,
+        "entries",
+        EVENT.replace("klaviyo", "attentive").replace("email: email", "phone: phone"),
+    )
+    made = shop(1)
+    made.customers[0]["phone"] = "+12125550123"
+    made.publish(settings.home)
+    with mock.patch("syncs.ledger.Ledger.settled", side_effect=KeyboardInterrupt):  # noqa: SIM117
+        with pytest.raises(KeyboardInterrupt):
+            run(settings, "entries")
+
+    assert plan(settings, "entries").changes == 0
+    assert run(settings, "entries").writes == 0
+    assert box.events("attentive", "New Multi-Buyer") == 1
