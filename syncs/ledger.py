@@ -30,6 +30,7 @@ import duckdb
 
 from syncs.errors import LedgerBusyError
 from syncs.records import Rejection, State, Status
+from syncs.sql import literal
 
 SCHEMA: Final = "ledger"
 
@@ -332,7 +333,7 @@ def _attach(
     waited = 0.0
     while True:
         try:
-            con.execute(f"attach '{str(path).replace(chr(39), chr(39) * 2)}' as ledger {mode}")
+            con.execute(f"attach {literal(path)} as ledger {mode}")
         except duckdb.IOException as error:
             if "lock" not in str(error).lower():
                 raise

@@ -13,11 +13,12 @@ import json
 from collections.abc import Mapping
 from datetime import date
 
-from syncs.destinations.base import json_text, tightest
+from syncs.destinations.base import tightest
 from syncs.guards import judge
 from syncs.ledger import FOLD
 from syncs.records import Plan, Shape
 from syncs.spec import AnySpec, AudienceSpec, EventSpec, ProfileSpec
+from syncs.sql import literal
 from syncs.wanted import Properties, check_names, properties_of, wanted_sql
 from syncs.workspace import Workspace
 
@@ -248,7 +249,7 @@ def _vanished(spec: AnySpec, work: Workspace) -> list[str]:
     if not isinstance(spec, ProfileSpec):
         return []
     checks = ", ".join(
-        f"bool_and(contains(unset, {json_text(json.dumps(name))}))" for name in spec.properties
+        f"bool_and(contains(unset, {literal(json.dumps(name))}))" for name in spec.properties
     )
     row = work.con.execute(f"select {checks} from wanted where told_before").fetchone()
     return [name for name, gone in zip(spec.properties, row or (), strict=True) if gone]

@@ -15,6 +15,7 @@ from pathlib import Path
 from syncs import ledger, workspace
 from syncs.errors import LedgerBusyError, PublishedDataError
 from syncs.settings import SyncSettings
+from syncs.sql import literal
 
 _RUNS = """
 select run_id, sync, destination, status, as_of, plan_id, started_at, finished_at,
@@ -57,7 +58,7 @@ def publish(settings: SyncSettings, path: Path) -> None:
             ledger.viewed(work.con, path),
         ):
             con = work.con
-            con.execute(f"attach '{_escaped(fresh)}' as fresh (storage_version 'v1.5.0')")
+            con.execute(f"attach {literal(fresh)} as fresh (storage_version 'v1.5.0')")
             con.execute(
                 "create table fresh.sync_runs as "
                 + _RUNS.format(counts=counts)
@@ -65,7 +66,7 @@ def publish(settings: SyncSettings, path: Path) -> None:
             )
             con.execute(f"create table fresh.sync_rows as {_ROWS} order by sync, customer_key")
             if target.exists():
-                con.execute(f"attach '{_escaped(target)}' as earlier (read_only)")
+                con.execute(f"attach {literal(target)} as earlier (read_only)")
                 for table in ("sync_runs", "sync_rows"):
                     con.execute(
                         f"insert into fresh.{table} by name from earlier.{table} where sync not in "
@@ -91,7 +92,3 @@ def _alone(target: Path) -> Iterator[None]:
         for stale in target.parent.glob(f".{target.name}.[0-9]*"):
             stale.unlink()
         yield
-
-
-def _escaped(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -10,10 +10,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from syncs.destinations.base import json_text
 from syncs.errors import PublishedDataError
 from syncs.records import Shape
 from syncs.spec import AnySpec, Audience, AudienceSpec, Constant, EventSpec, ProfileSpec, nearest
+from syncs.sql import literal
 from syncs.workspace import Workspace
 
 
@@ -104,9 +104,9 @@ def properties_of(spec: AnySpec, shape: Shape, work: Workspace) -> Properties:
         key = json.dumps(name)
         absent = {"BOOLEAN": "false", "VARCHAR": "'none'"}.get(kind)
         again = f"coalesce({value}, {absent})" if absent and not shape.can_unset else value
-        filled.append(f"{json_text(key + ':')} || cast(to_json({value}) as varchar)")
-        refilled.append(f"{json_text(key + ':')} || cast(to_json({again}) as varchar)")
-        empty.append(f"case when {value} is null then {json_text(key)} end")
+        filled.append(f"{literal(key + ':')} || cast(to_json({value}) as varchar)")
+        refilled.append(f"{literal(key + ':')} || cast(to_json({again}) as varchar)")
+        empty.append(f"case when {value} is null then {literal(key)} end")
         if isinstance(spec, ProfileSpec) and spec.when_left == "set_false" and kind == "BOOLEAN":
             left_filled[name] = False
         elif shape.can_unset:
@@ -126,7 +126,7 @@ def _value(source: str | Constant, work: Workspace) -> tuple[str, str]:
     """SQL of a property over ``c``, and its type."""
     if isinstance(source, Constant):
         if isinstance(source.value, str):
-            return json_text(source.value), "VARCHAR"
+            return literal(source.value), "VARCHAR"
         return json.dumps(source.value), "BOOLEAN" if isinstance(source.value, bool) else "DOUBLE"
     if source in work.columns:
         kind = work.columns[source]

@@ -19,6 +19,7 @@ import duckdb
 from syncs import identity
 from syncs.errors import PublishedDataError
 from syncs.settings import SyncSettings
+from syncs.sql import literal
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _attach(con: duckdb.DuckDBPyConnection, published: Path, folder: Path) -> No
         message = f"{published}: nothing is published yet; run the daily job first (make demo)"
         raise PublishedDataError(message)
     try:
-        con.execute(f"attach {_quoted(published)} as pub (read_only)")
+        con.execute(f"attach {literal(published)} as pub (read_only)")
     except duckdb.IOException as error:
         if "lock" not in str(error).lower():
             message = f"{published}: not a DuckDB file that this version can read"
@@ -108,7 +109,7 @@ def _attach(con: duckdb.DuckDBPyConnection, published: Path, folder: Path) -> No
         # bytes are whole, and a notebook must not be able to stop the daily run.
         private = folder / "segments.duckdb"
         shutil.copyfile(published, private)
-        con.execute(f"attach {_quoted(private)} as pub (read_only)")
+        con.execute(f"attach {literal(private)} as pub (read_only)")
 
 
 def _described(con: duckdb.DuckDBPyConnection, settings: SyncSettings) -> Workspace:
@@ -138,7 +139,3 @@ def _described(con: duckdb.DuckDBPyConnection, settings: SyncSettings) -> Worksp
         unavailable={s: reason for s, status, reason in catalog if status != "available"},
         country=settings.shop_country,
     )
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from syncs.destinations.base import json_text
+from syncs.destinations.base import event_name_sql
 from syncs.records import Accepted, Answer, Limit, Operation, OutRow, Rejection, Shape
 from syncs.spec import EventSpec, ProfileSpec
+from syncs.sql import literal
 from syncs.transport import Response, Transport
 
 HOST: Final = "https://api.attentivemobile.com"
@@ -51,11 +52,7 @@ def attribute_shape(spec: ProfileSpec, country: str) -> Shape:
 def event_shape(spec: EventSpec, country: str) -> Shape:
     """One event; ``externalEventId`` is the same whenever and however often it is built."""
     user, source, identifier = _identify(spec, country)
-    if isinstance(spec.event.name, str):
-        name = json_text(spec.event.name)
-    else:
-        cases = (f"when {json_text(s)} then {json_text(n)}" for s, n in spec.event.name.items())
-        name = f"case segment {' '.join(cases)} end"
+    name = event_name_sql(spec)
     return Shape(
         channel="sms",
         source=source,
@@ -64,7 +61,7 @@ def event_shape(spec: EventSpec, country: str) -> Shape:
             || json_merge_patch(properties,
                 json_object('segment', segment, 'entered_on', happened_on))
             || ',"externalEventId":"'
-            || cast(cast(md5({json_text(spec.name)} || '|' || identifier || '|' || subject)
+            || cast(cast(md5({literal(spec.name)} || '|' || identifier || '|' || subject)
                 as uuid) as varchar) || '"}}'""",
         batch_rows=1,
         batch_bytes=_MAX_BYTES,

@@ -6,6 +6,8 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from syncs.records import Answer, Limit, Operation, OutRow, Shape
+from syncs.spec import EventSpec
+from syncs.sql import literal
 
 
 class Destination(Protocol):
@@ -49,11 +51,16 @@ class FindsProfiles(Protocol):
         """Those of ``identifiers`` (normalised) that have a profile."""
 
 
-def json_text(value: str) -> str:
-    """A SQL string literal of a JSON fragment or any other constant text."""
-    return "'" + value.replace("'", "''") + "'"
-
-
 def tightest(limits: Sequence[Limit]) -> Limit:
     """The window that allows the fewest requests per second over a long run."""
     return min(limits, key=lambda limit: limit.count / limit.seconds)
+
+
+def event_name_sql(spec: EventSpec) -> str:
+    """SQL of the event's name over a planned row."""
+    if isinstance(spec.event.name, str):
+        return literal(spec.event.name)
+    cases = " ".join(
+        f"when {literal(segment)} then {literal(name)}" for segment, name in spec.event.name.items()
+    )
+    return f"case segment {cases} end"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote
 
-from syncs.destinations.base import json_text
+from syncs.destinations.base import event_name_sql
 from syncs.errors import AnswerLostError, DeliveryError
 from syncs.ratelimit import Sleep
 from syncs.records import (
@@ -121,17 +121,6 @@ def event_shape(spec: EventSpec, country: str) -> Shape:
         idempotent=True,
         limits=LIMITS["events"],
     )
-
-
-def event_name_sql(spec: EventSpec) -> str:
-    """SQL of the event's name over a planned row."""
-    if isinstance(spec.event.name, str):
-        return json_text(spec.event.name)
-    cases = " ".join(
-        f"when {json_text(segment)} then {json_text(name)}"
-        for segment, name in spec.event.name.items()
-    )
-    return f"case segment {cases} end"
 
 
 def _identify(spec: ProfileSpec | EventSpec, country: str) -> tuple[str, str, str]:
