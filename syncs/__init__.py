@@ -4,7 +4,9 @@ No orchestrator and no dbt in here: it runs from ``python -m syncs``, cron, a no
 The names below are what other packages may use.
 """
 
+from syncs.erasure import Erasures, conclude_erasures, erase_account
 from syncs.errors import PlanMovedError, SpecError, SyncError
+from syncs.keepout import KeepOut, install_keep_out
 from syncs.records import Plan, Progress, Report, Status
 from syncs.runner import chosen, plan_one, run_account, run_one
 from syncs.settings import SyncSettings
@@ -13,6 +15,8 @@ from syncs.spec_files import load_specs
 
 __all__ = [
     "AnySpec",
+    "Erasures",
+    "KeepOut",
     "Plan",
     "PlanMovedError",
     "Progress",
@@ -22,6 +26,9 @@ __all__ = [
     "SyncError",
     "SyncSettings",
     "chosen",
+    "conclude_erasures",
+    "erase_account",
+    "install_keep_out",
     "load_specs",
     "plan_one",
     "run_account",

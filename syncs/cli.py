@@ -1,7 +1,8 @@
-"""``python -m syncs``: plan, apply, status, schema, sandbox.
+"""``python -m syncs``: plan, apply, status, resolve, retry, erase, schema, sandbox.
 
 Exit codes of ``plan``: 0 nothing to do, 2 changes, 3 a guard would refuse, 1 error.
 Exit codes of ``apply``: 0 all delivered, 3 refused (a guard, or the plan moved), 1 anything else.
+Exit codes of ``resolve`` without a verdict: 0 nothing waits, 2 rows wait.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,9 +20,10 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from syncs import runner, sandbox
+from syncs import erasure, mending, plan_view, runner, sandbox
 from syncs.engine import report_counts
 from syncs.errors import PlanMovedError, SyncError
+from syncs.mending import Verdict
 from syncs.records import Plan, Progress, Report, Status
 from syncs.settings import SyncSettings
 from syncs.spec import AnySpec, json_schema
@@ -81,6 +84,24 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("names", nargs="*", metavar="NAME", help="a sync; default: all")
     for command in (plan, status):
         command.add_argument("--json", action="store_true", help="machine-readable")
+    plan.add_argument("--markdown", action="store_true", help="for a pull request")
+    apply.add_argument("--approve", action="append", default=[], metavar="PLAN_ID",
+                       help="guards do not stop this very plan; may be given again")  # fmt: skip
+    resolve = add("resolve", _resolve, "settle rows whose answer was lost: list them, or say "
+                  "whether they arrived")  # fmt: skip
+    resolve.add_argument("names", nargs=1, metavar="NAME", help="a sync")
+    found = resolve.add_mutually_exclusive_group()
+    for verdict, text in (
+        (Verdict.ARRIVED, "the destination has them: never send them again"),
+        (Verdict.LOST, "the destination has them not: send them again"),
+    ):
+        found.add_argument(f"--{verdict}", dest="verdict", action="store_const", const=verdict,
+                           help=text)  # fmt: skip
+    resolve.add_argument("--customer", action="append", default=[], metavar="KEY",
+                         help="only this customer_key; may be given again")  # fmt: skip
+    retry = add("retry", _retry, "make refused rows due for the next run")
+    retry.add_argument("names", nargs="*", metavar="NAME", help="a sync; default: all")
+    add("erase", _erase, "tell every vendor whom to forget, and hear from them who is")
     apply.add_argument("--plan", type=Path, metavar="FILE", help="run exactly the plan of FILE "
                        "(made by `plan --json`) or refuse")  # fmt: skip
     add("schema", _schema, "the JSON schema of a spec file, for editors")
@@ -99,45 +120,20 @@ def _plan(settings: SyncSettings, options: argparse.Namespace) -> int:
         except SyncError as error:
             problems[spec.name] = str(error)
     if options.json:
-        document = {"plans": [_plan_document(p) for p in plans], "errors": problems}
-        sys.stdout.write(json.dumps(document, indent=2, sort_keys=True) + "\n")
+        sys.stdout.write(plan_view.document(plans, problems))
+    elif options.markdown:
+        sys.stdout.write(plan_view.markdown(plans, problems))
     else:
-        _show_plans(plans)
+        console = _console()
+        console.print(plan_view.table(plans))
+        for note in (note for plan in plans for note in plan_view.notes(plan)):
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
         _show_problems(problems)
     if problems:
         return ERROR
     if any(plan.refused for plan in plans):
         return REFUSED
     return CHANGES if any(plan.changes for plan in plans) else OK
-
-
-def _plan_document(plan: Plan) -> dict[str, object]:
-    return {**dataclasses.asdict(plan), "as_of": plan.as_of.isoformat(), "changes": plan.changes}
-
-
-def _show_plans(plans: Sequence[Plan]) -> None:
-    table = Table(title="Plan: what would be sent now", title_justify="left")
-    for name in ("sync", "members", "new", "changed", "left", "retry", "unchanged", "left out",
-                 "requests", "at least"):  # fmt: skip
-        table.add_column(name, justify="left" if name in ("sync", "left out") else "right")
-    for plan in plans:
-        causes = {key.split(":")[1]: 0 for key in plan.counts}
-        for key, n in plan.counts.items():
-            causes[key.split(":")[1]] += n
-        table.add_row(
-            plan.sync,
-            str(plan.members),
-            *(str(causes.get(cause, 0)) for cause in ("new", "changed", "left", "retry")),
-            str(plan.unchanged),
-            ", ".join(f"{n} {reason}" for reason, n in plan.left_out.items()) or "-",
-            str(plan.requests),
-            f"{plan.seconds:g} s",
-        )
-    console = _console()
-    console.print(table)
-    for plan in plans:
-        for finding in plan.refused:
-            console.print(f"{plan.sync}: refused by {finding.guard}: {finding.message}")
 
 
 def _show_problems(problems: dict[str, str]) -> None:
@@ -175,6 +171,7 @@ def _apply(settings: SyncSettings, options: argparse.Namespace) -> int:
             settings,
             [spec for spec in specs.values() if spec.account == account],
             expected_plans=expected,
+            approved_plans=options.approve,
             on_progress=_progress,
             on_end=on_end,
         )
@@ -260,6 +257,49 @@ def _age(s: Standing) -> str:
         return "-"
     hours = s.age_seconds / 3600
     return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} d"
+
+
+def _resolve(settings: SyncSettings, options: argparse.Namespace) -> int:
+    spec = runner.chosen(settings, options.names)[options.names[0]]
+    if options.verdict is not None:
+        settled = mending.resolve(settings, spec, options.verdict, customers=options.customer)
+        _console().print(f"{spec.name}: {settled:,} rows settled as {options.verdict}")
+        return OK
+    table = Table(title=f"{spec.name}: sent, answer lost", title_justify="left")
+    for name in ("customer_key", "entry", "sent at (UTC)", "what happened"):
+        table.add_column(name)
+    rows = mending.unanswered(settings, spec)
+    for row in rows:
+        since = row.since.astimezone(UTC).isoformat(" ", timespec="seconds")
+        table.add_row(row.customer_key, row.subject, since, row.reason)
+    _console().print(table)
+    return CHANGES if rows else OK
+
+
+def _retry(settings: SyncSettings, options: argparse.Namespace) -> int:
+    for spec in runner.chosen(settings, options.names).values():
+        if runner.ledger_path(settings, spec.account).exists():
+            due = mending.retry(settings, spec)
+            _console().print(f"{spec.name}: {due:,} rows due for the next run")
+    return OK
+
+
+def _erase(settings: SyncSettings, _options: argparse.Namespace) -> int:
+    accounts = sorted({spec.account for spec in runner.chosen(settings).values()})
+    code = OK
+    for account in accounts:
+        ended = erasure.erase_account(settings, account)
+        reasons = "".join(f"; {n} x {reason}" for reason, n in ended.reasons.items())
+        _console().print(
+            f"{account}: {ended.people:,} to forget, {ended.done:,} forgotten, "
+            f"{ended.waiting:,} accepted and not yet confirmed, {ended.open:,} open{reasons}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        code = code if ended.is_fine else ERROR
+    erasure.conclude_erasures(settings, accounts, today=datetime.now(UTC).date())
+    return code
 
 
 def _schema(_settings: SyncSettings, _options: argparse.Namespace) -> int:

@@ -5,7 +5,8 @@
     SyncError
     ├── SpecError            a spec file says something that cannot be run
     ├── PublishedDataError   published/segments.duckdb is missing, locked or lacks what a spec needs
-    ├── LedgerBusyError      another process writes the ledger of this destination account
+    ├── LedgerError          the ledger of a destination account cannot be used
+    │   └── LedgerBusyError  another process writes it
     ├── PlanMovedError       `apply --plan`: published data, ledger or spec changed since the plan
     ├── CredentialsError     production without the credentials a destination needs
     └── DeliveryError
@@ -31,7 +32,11 @@ class PublishedDataError(SyncError):
     """The published segments cannot be read, or do not hold what a spec asks for."""
 
 
-class LedgerBusyError(SyncError):
+class LedgerError(SyncError):
+    """The ledger file of a destination account is not one that this version can read."""
+
+
+class LedgerBusyError(LedgerError):
     """Another process holds the ledger file of this destination account."""
 
 

@@ -11,6 +11,7 @@ numbering plans of the ``phonenumbers`` library and goes through a Python functi
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 from pathlib import Path
@@ -24,6 +25,8 @@ from duckdb.sqltypes import VARCHAR
 # Klaviyo takes at most 100 characters and refuses one-letter top-level domains.
 EMAIL_PATTERN = r"^[^@\s\"(),:;<>\[\]\\]+@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$"
 EMAIL_LENGTH = 100
+# A subset of the above that needs no normalising: at most 98 characters.
+_PLAIN_EMAIL = r"[a-z0-9._+-]{1,40}@([a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?\.){1,3}[a-z]{2,10}"
 E164_PATTERN = r"^\+[1-9]\d{6,14}$"
 
 _INVISIBLE = "[\\s\u00a0\u200b-\u200d\u2060\ufeff]"
@@ -71,16 +74,20 @@ _COUNTRIES = _countries()
 
 
 def install(con: duckdb.DuckDBPyConnection, *, key: str) -> None:
-    """Define the macros on one connection.
+    """Define the macros in one in-memory database.
 
-    ``keyed(v)`` is a 128-bit hash under this installation's own key: what the ledger stores in
-    place of a person. ``email_of(v)`` and ``phone_of(v, region)`` give the normalised identifier or
-    null. ``fb_cell(kind, v, country)`` is built by :func:`facebook_cell`.
+    ``keyed(v)`` is a 128-bit hash under this installation's own key, as a UUID: what the ledger
+    stores in place of an identifier. ``alias_of(v)`` is the same for a customer key, which is a
+    hash already, so a cheaper one will do. ``marked(v)`` is a 64-bit mark under the same key, never
+    0: it tells whether a text is still the same, nothing more. ``email_of(v)`` and ``phone_of(v,
+    region)`` give the normalised identifier or null. Cells of a Facebook customer list are built
+    by :func:`facebook_cell`.
 
     Args:
-        con: a private in-memory connection; the macros are temporary.
+        con: a private in-memory connection; its cursors see the macros, too.
         key: 64 hexadecimal digits, from :func:`ledger_key`.
     """
+    secret = base64.b64encode(bytes.fromhex(key)[:16]).decode().rstrip("=")
     con.create_function(
         "parse_phone",
         normalise_phone,
@@ -89,16 +96,21 @@ def install(con: duckdb.DuckDBPyConnection, *, key: str) -> None:
         null_handling=FunctionNullHandling.SPECIAL,
     )
     con.execute(
-        "create temp table country_codes as "
+        "create table country_codes as "
         "select unnest($spellings) as spelling, unnest($codes) as code",
         {"spellings": list(_COUNTRIES), "codes": list(_COUNTRIES.values())},
     )
     states = ", ".join(f"'{name}': '{code}'" for name, code in sorted(_US_STATES.items()))
     for macro in (
-        # 64 key digits fill one SHA-256 block; truncation rules out extending a known hash.
-        f"keyed(v) as left(sha256('{key}' || v), 32)",
+        # 128 bits of key in 22 characters leave most addresses in one SHA-256 block, which halves
+        # the price; truncation rules out extending a known hash.
+        f"keyed(v) as cast(left(sha256('{secret}' || v), 32) as uuid)",
+        f"alias_of(v) as md5_number('{secret}' || v)",
+        f"marked(v) as greatest(md5_number_lower('{secret}' || v), 1)",
         f"squeezed(v) as regexp_replace(lower(v), '{_INVISIBLE}', '', 'g')",
-        f"""email_of(v) as case when length(squeezed(v)) <= {EMAIL_LENGTH}
+        # Nearly every address is published in its normal form already: one match, no replacing.
+        f"""email_of(v) as case when regexp_full_match(v, '{_PLAIN_EMAIL}') then v
+              when length(squeezed(v)) <= {EMAIL_LENGTH}
               and regexp_matches(squeezed(v), '{EMAIL_PATTERN}') then squeezed(v) end""",
         f"""phone_of(v, region) as case when regexp_matches(v, '{E164_PATTERN}') then v
               else parse_phone(v, region) end""",
@@ -119,7 +131,7 @@ def install(con: duckdb.DuckDBPyConnection, *, key: str) -> None:
               then trim(v) end""",
         "hashed(v) as coalesce(case when v <> '' then sha256(v) end, '')",
     ):
-        con.execute(f"create temp macro {macro}")
+        con.execute(f"create macro {macro}")
 
 
 _FACEBOOK = {

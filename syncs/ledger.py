@@ -4,11 +4,16 @@ One DuckDB file per destination account. Nobody but its destination's run writes
 e-mail, phone or plain hash: people are ``keyed()`` hashes (see :mod:`syncs.identity`), and, where a
 later removal needs them, the destination's own hashed identifiers.
 
-``rows``      one row per sync and identifier: the last acknowledged and the last attempted state.
+``rows``      one row per sync and identifier: the last state acknowledged, the last attempted.
 ``outbox``    the rows of a running sync, by batch.
-``batches``   a batch appears as ``sending`` before its requests and as ``settled`` after them.
+``batches``   a batch is ``sending`` before its requests, ``started`` while the vendor works on a
+              job it gave an id for, and ``settled`` at the end.
 ``outcomes``  rows of a batch that ended differently from the rest of it (``planned``: not sent).
 ``runs``      one row per run.
+``objects``   by sync: the vendor's ids of what it owns there, and what its last run worked from.
+``erased``    identifiers of people who asked to be forgotten, as keyed hashes, and how far that is.
+
+What is delivered is known by a mark of 64 bits, see ``marked()``.
 
 A run that ends, by itself or by a signal, is *folded*: what is settled goes into ``rows``, what was
 ``sending`` becomes ``unknown``, what was only planned vanishes. Folding is one SELECT
@@ -19,7 +24,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -28,47 +33,66 @@ from typing import Final
 
 import duckdb
 
-from syncs.errors import LedgerBusyError
+from syncs.batches import Cut, Part
+from syncs.destinations.people import Erasure
+from syncs.errors import LedgerBusyError, LedgerError
 from syncs.records import Rejection, State, Status
 from syncs.sql import literal
 
 SCHEMA: Final = "ledger"
 
-_TABLES = """
-create table if not exists {s}.rows (
-    sync varchar not null, row_key varchar not null, customer varchar, subject varchar,
-    operation varchar not null, state varchar not null, delivered varchar, attempted varchar,
-    vendor_row varchar, has_left boolean not null, reason varchar, code varchar,
-    attempts integer not null, updated_at timestamptz not null, run_id varchar not null);
-create table if not exists {s}.outbox (
+UNCERTAIN: Final = 0
+"""The mark of a row whose last request was never answered, or that was seen to differ.
+
+It equals no real one, so the row counts as delivered (somebody who left is removed) and as
+different (a member is sent again).
+"""
+
+LEFT: Final = 1
+"""The mark of a row that says that somebody left."""
+
+_LAYOUT: Final = "2"
+_OUTBOX: Final = """{s}.outbox (
     run_id varchar not null, sync varchar not null, batch integer not null,
-    row_key varchar not null, customer varchar, subject varchar, operation varchar not null,
-    fingerprint varchar not null, vendor_row varchar);
-create table if not exists {s}.batches (
+    position integer not null, row_key uuid not null, customer uhugeint, subject varchar,
+    operation varchar not null, fingerprint ubigint not null, recipe ubigint not null,
+    vendor_row varchar)"""
+_BATCHES: Final = """{s}.batches (
     run_id varchar not null, sync varchar not null, batch integer not null,
     state varchar not null, outcome varchar, reason varchar, reference varchar,
-    sent_at timestamptz not null, settled_at timestamptz);
-create table if not exists {s}.outcomes (
-    run_id varchar not null, batch integer not null, row_key varchar not null,
-    state varchar not null, reason varchar, code varchar);
-create table if not exists {s}.runs (
+    sent_at timestamptz not null, settled_at timestamptz)"""
+_OUTCOMES: Final = """{s}.outcomes (
+    run_id varchar not null, batch integer not null, row_key uuid not null,
+    state varchar not null, reason varchar, code varchar)"""
+_WORKING: Final = (_OUTBOX, _BATCHES, _OUTCOMES)
+_KEPT: Final = (
+    """{s}.rows (
+    sync varchar not null, row_key uuid not null, customer uhugeint, subject varchar,
+    operation varchar not null, state varchar not null, delivered ubigint, attempted ubigint,
+    recipe ubigint, vendor_row varchar, has_left boolean not null, reason varchar, code varchar,
+    attempts integer not null, updated_at timestamptz not null, run_id varchar not null)""",
+    """{s}.runs (
     run_id varchar not null, sync varchar not null, destination varchar not null, as_of date,
     publication_id varchar, plan_id varchar, idempotent boolean not null, status varchar not null,
     started_at timestamptz not null, finished_at timestamptz, counts varchar, reasons varchar,
-    error varchar);
-create table if not exists {s}.objects (
-    sync varchar not null, name varchar not null, value varchar not null);
-"""
+    error varchar)""",
+    "{s}.objects (sync varchar not null, name varchar not null, value varchar not null)",
+    """{s}.erased (
+    identifier uuid not null, customer uhugeint, requested_on date, state varchar not null,
+    reference varchar, reason varchar, updated_at timestamptz not null)""",
+    """{s}.drift (
+    sync varchar not null, row_key uuid not null, customer uhugeint, kind varchar not null,
+    detail varchar, found_at timestamptz not null, repaired boolean not null)""",
+)
 
 # The rows that unfolded runs leave behind. A row is in the outbox of one run only, because a sync
-# folds before it plans. 'uncertain' is the fingerprint of a row whose last request was never
-# answered: it equals no real one, so the row counts as delivered (somebody who left is removed) and
-# as different (a member is sent again).
-FOLD: Final = """
+# folds before it plans.
+FOLD: Final = f"""
 with ended as (
-    select o.*, r.idempotent, x.code,
-        case when b.state = 'sending' then 'unknown' else coalesce(x.state, b.outcome) end as state,
-        case when b.state = 'sending' then 'the run ended before the answer came'
+    select o.* exclude (position), r.idempotent, x.code,
+        case when b.state <> 'settled' then 'unknown' else coalesce(x.state, b.outcome) end
+            as state,
+        case when b.state <> 'settled' then 'the run ended before the answer came'
             else coalesce(x.reason, b.reason) end as reason,
         coalesce(b.settled_at, b.sent_at) as updated_at
     from ledger.outbox as o
@@ -79,14 +103,16 @@ with ended as (
 select e.sync, e.row_key, e.customer, e.subject, e.operation, e.state,
     case
         when e.state in ('accepted', 'confirmed') then e.fingerprint
-        when e.state = 'unknown' then case when e.idempotent then 'uncertain' end
+        when e.state = 'unknown' then case when e.idempotent then {UNCERTAIN} end
         -- No profile was found: perhaps this once. Somebody told before is told when they leave.
         when e.state = 'skipped' then
-            case when e.operation = 'upsert' and p.delivered is not null then 'uncertain' end
+            case when e.operation = 'upsert' and p.delivered is not null then {UNCERTAIN} end
         else p.delivered
     end as delivered,
-    e.fingerprint as attempted,
-    e.vendor_row,
+    e.fingerprint as attempted, e.recipe,
+    -- Who left an audience need not be found there again.
+    case when e.operation <> 'remove' or e.state not in ('accepted', 'confirmed')
+        then e.vendor_row end as vendor_row,
     -- Somebody who left and has no profile any more has left all the same.
     case
         when e.state in ('accepted', 'confirmed', 'skipped') then e.operation = 'remove'
@@ -101,6 +127,11 @@ from ended as e
 left join ledger.rows as p on p.sync = e.sync and p.row_key = e.row_key
 where e.state <> 'planned'
 """
+
+_COLUMNS: Final = """sync, row_key, customer, subject, operation, state, delivered, attempted,
+    recipe, vendor_row, has_left, reason, code, attempts, updated_at, run_id"""
+_KNOWN: Final = f"""select {_COLUMNS}, run_id in (
+    select run_id from ledger.runs where status = 'stopped') as run_was_stopped from ledger.rows"""
 
 
 @dataclass(frozen=True)
@@ -128,108 +159,205 @@ class RunStart:
 class Ledger:
     """The ledger of one destination account, attached as ``ledger`` to a DuckDB connection."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, *, writable: bool) -> None:
         self._con = con
+        self._writable = writable
+        self._renamed: dict[str, str] = {}
+        # What is known of batches and not yet written. It goes out with the next batch that is
+        # about to leave, so a death costs the record of one batch, and a batch costs one commit.
+        self._notes: list[tuple[str, Mapping[str, object]]] = []
 
-    def fold(self) -> int:
-        """Take every unfolded run into ``rows``; returns how many rows were left unanswered."""
+    def know(self) -> None:
+        """Make the view ``known``: the rows, with what unfolded runs leave behind."""
         con = self._con
-        con.execute(f"create or replace temp table folded as {FOLD}")
-        unanswered = con.execute("select count(*) from folded where state = 'unknown'").fetchone()
-        con.execute("begin")
-        con.execute(
-            "delete from ledger.rows using folded "
-            "where rows.sync = folded.sync and rows.row_key = folded.row_key"
-        )
-        # A delivered removal from an audience leaves nothing behind; a profile keeps its row.
-        con.execute(
-            "insert into ledger.rows by name select * from folded "
-            "where not (has_left and vendor_row is not null and state in ('accepted', 'confirmed'))"
-        )
-        for table in ("outbox", "batches", "outcomes"):
-            con.execute(f"delete from ledger.{table}")
-        con.execute(
-            "update ledger.runs set status = 'interrupted' where finished_at is null "
-            "and status = 'running'"
-        )
-        con.execute("commit")
-        con.execute("drop table folded")
-        return int(unanswered[0]) if unanswered else 0
+        rows = _KNOWN
+        if con.execute("select 1 from ledger.outbox limit 1").fetchone() is not None:
+            rows = f"""with folded as ({FOLD})
+            {_KNOWN} as r where not exists (
+                from folded as f where f.sync = r.sync and f.row_key = r.row_key)
+            union all by name select *, false as run_was_stopped from folded"""
+        for new, old in self._renamed.items():
+            name = f"case sync when {literal(old)} then {literal(new)} else sync end as sync"
+            rows = f"select * replace ({name}) from ({rows})"
+        con.execute(f"create or replace temp view known as {rows}")
 
-    def begin(self, start: RunStart) -> None:
-        """Open a run and put the rows of the temp table ``plan_rows`` into the outbox."""
+    def adopt(self, old: str, new: str) -> None:
+        """Take over what is known of a sync under its old name, unless the new one has run."""
         con = self._con
-        con.execute("begin")
-        con.execute(
-            "insert into ledger.runs by name select $run_id as run_id, $sync as sync, "
-            "$destination as destination, $as_of as as_of, $publication_id as publication_id, "
-            "$plan_id as plan_id, $idempotent as idempotent, 'running' as status, "
-            "$started_at as started_at",
-            vars(start),
-        )
-        con.execute(
-            "insert into ledger.outbox by name select $run_id as run_id, $sync as sync, batch, "
-            "row_key, customer, subject, operation, fingerprint, vendor_row from plan_rows",
-            {"run_id": start.run_id, "sync": start.sync},
-        )
-        # Between a removal and the adding again of somebody who shares an address, they may be out:
-        # a run that dies there must not believe they are in.
-        con.execute(
-            "update ledger.rows set delivered = 'uncertain' where sync = $sync and row_key in "
-            "(select row_key from plan_rows where cause = 'shared')",
-            {"sync": start.sync},
-        )
-        con.execute("commit")
+        if con.execute("select 1 from ledger.runs where sync = ? limit 1", [new]).fetchone():
+            return
+        if not self._writable:
+            # Somebody only looks: show it as it will be.
+            self._renamed = {new: old}
+            return
+        with _transaction(con):
+            for table in ("rows", "outbox", "batches", "runs", "objects", "drift"):
+                con.execute(f"update ledger.{table} set sync = ? where sync = ?", [new, old])
 
-    def sending(self, run_id: str, sync: str, batch: int, at: datetime) -> None:
-        """Record that the requests of a batch are about to leave."""
-        self._con.execute(
-            "insert into ledger.batches (run_id, sync, batch, state, sent_at) "
-            "values (?, ?, ?, 'sending', ?)",
-            [run_id, sync, batch, at],
-        )
+    def fold(self) -> None:
+        """Take every unfolded run into ``rows``."""
+        con = self._con
+        with _transaction(con):
+            if con.execute("select 1 from ledger.outbox limit 1").fetchone() is not None:
+                con.execute(
+                    f"""create or replace temp table superseded as
+                    select r.rowid as place from ledger.rows as r
+                    join ({FOLD}) as f on f.sync = r.sync and f.row_key = r.row_key"""
+                )
+                con.execute(f"insert into ledger.rows by name {FOLD}")
+                con.execute("delete from ledger.rows where rowid in (from superseded)")
+            # Made anew rather than emptied: the blocks of millions of rows are free at once.
+            for table in _WORKING:
+                con.execute(f"create or replace table {table.format(s=SCHEMA)}")
+            con.execute(
+                "update ledger.runs set status = 'interrupted' where finished_at is null "
+                "and status = 'running'"
+            )
 
-    def settled(
-        self,
-        run_id: str,
-        batch: int,
-        at: datetime,
-        *,
-        outcome: State,
-        reference: str,
-        exceptions: Mapping[str, tuple[State, Rejection]],
-    ) -> None:
-        """Record how a batch ended.
+    def begin(self, start: RunStart, cut: Cut, recipe: int, vendor_row: str) -> None:
+        """Open a run and put its rows into the outbox: ``plan_rows``, and those set aside.
 
         Args:
-            run_id: the run.
-            batch: its number in the run.
-            at: now, UTC.
-            outcome: the state of every row that ``exceptions`` does not name.
-            reference: the vendor's id of the job or session, if it gave one.
-            exceptions: other rows, by row key.
+            start: the run.
+            cut: which rows are which batch.
+            recipe: how the rows are made.
+            vendor_row: SQL over ``plan_rows p`` and customers ``c`` of what a later removal needs,
+                or ``null``.
         """
         con = self._con
-        con.execute("begin")
-        if exceptions:
+        with _transaction(con):
             con.execute(
-                "insert into ledger.outcomes select $run_id, $batch, unnest($keys), "
-                "unnest($states), unnest($reasons), unnest($codes)",
-                {
-                    "run_id": run_id,
-                    "batch": batch,
-                    "keys": list(exceptions),
-                    "states": [str(state) for state, _ in exceptions.values()],
-                    "reasons": [why.reason for _, why in exceptions.values()],
-                    "codes": [why.code for _, why in exceptions.values()],
-                },
+                "insert into ledger.runs by name select $run_id as run_id, $sync as sync, "
+                "$destination as destination, $as_of as as_of, $publication_id as publication_id, "
+                "$plan_id as plan_id, $idempotent as idempotent, 'running' as status, "
+                "$started_at as started_at",
+                vars(start),
             )
-        con.execute(
-            "update ledger.batches set state = 'settled', outcome = ?, reference = ?, "
-            "settled_at = ? where run_id = ? and batch = ?",
-            [outcome, reference, at, run_id, batch],
+            whose = f"select $run_id as run_id, $sync as sync, {recipe} as recipe"
+            given = {"run_id": start.run_id, "sync": start.sync}
+            what = "row_key, customer, subject, operation, fingerprint"
+            join = "left join pub.main.customers as c on c.rowid = p.ref"
+            for group in cut.groups:
+                con.execute(
+                    f"""insert into ledger.outbox by name {whose},
+                        {group.first} + (p.rowid - {group.start}) // {group.per_batch} as batch,
+                        (p.rowid - {group.start}) % {group.per_batch} as position, {what},
+                        {vendor_row} as vendor_row
+                    from plan_rows as p {join if "c." in vendor_row else ""}
+                    where p.rowid >= {group.start} and p.rowid < {group.stop}""",
+                    given,
+                )
+            con.execute(
+                f"""insert into ledger.outbox by name {whose}, aside as batch, 0 as position,
+                    {what}, vendor_row from planned where aside is not null""",
+                given,
+            )
+            # Between a removal and the adding again of somebody who shares an address, they may be
+            # out: a run that dies there must not believe they are in.
+            con.execute(
+                f"update ledger.rows set delivered = {UNCERTAIN} where sync = $sync and row_key in "
+                "(select row_key from planned where cause = 'shared')",
+                {"sync": start.sync},
+            )
+
+    def sending(self, run_id: str, sync: str, batch: int, at: datetime) -> None:
+        """Record that the requests of a batch are about to leave, and all notes."""
+        self._note(
+            "insert into ledger.batches (run_id, sync, batch, state, sent_at) "
+            "values ($run_id, $sync, $batch, 'sending', $at)",
+            run_id=run_id,
+            sync=sync,
+            batch=batch,
+            at=at,
         )
-        con.execute("commit")
+        self.flush()
+
+    def flush(self) -> None:
+        """Write all notes."""
+        with _transaction(self._con):
+            for statement, given in self._notes:
+                self._con.execute(statement, given)
+        self._notes.clear()
+
+    def _note(self, statement: str, **given: object) -> None:
+        self._notes.append((statement, given))
+
+    def started(self, run_id: str, batch: int, reference: str) -> None:
+        """Note the vendor's id of a job: whoever comes next can follow it instead of resending."""
+        self._note(
+            "update ledger.batches set state = 'started', reference = $reference "
+            "where run_id = $run_id and batch = $batch",
+            run_id=run_id,
+            batch=batch,
+            reference=reference,
+        )
+
+    def unfollowed(self, sync: str) -> list[tuple[str, int, int, str]]:
+        """Jobs a run which is over was still following: run, batch, its rows, the vendor's id."""
+        return self._con.execute(
+            """select b.run_id, b.batch, count(*), any_value(b.reference)
+            from ledger.batches as b join ledger.outbox as o using (run_id, batch)
+            where b.sync = ? and b.state = 'started' group by all order by all""",
+            [sync],
+        ).fetchall()
+
+    def differs(self, run_id: str, part: Part, state: State, why: Rejection) -> None:
+        """Note an outcome of the rows of a part that is not the batch's."""
+        self._note(
+            f"""insert into ledger.outcomes
+            select run_id, batch, row_key, $state, $reason, $code from ledger.outbox
+            where run_id = $run_id and batch = $batch and {part.sql()}""",
+            run_id=run_id,
+            batch=part.batch,
+            state=state,
+            reason=why.reason,
+            code=why.code,
+        )
+
+    def rejected(self, run_id: str, part: Part, rejected: Mapping[int, Rejection]) -> None:
+        """Note refused rows by their index among the rows of a part."""
+        self._note(
+            f"""insert into ledger.outcomes
+            select run_id, batch, row_key, 'rejected', x.reason, x.code
+            from (
+                select *, row_number() over (order by position) - 1 as index from ledger.outbox
+                where run_id = $run_id and batch = $batch and {part.sql()}
+            ) as o
+            join ({_RELATION}) as x on x.key = o.index""",
+            run_id=run_id,
+            batch=part.batch,
+            **_columns(rejected),
+        )
+
+    def rejected_by_name(self, run_id: str, batch: int, rejected: Mapping[str, Rejection]) -> int:
+        """Record refused rows by the identifier the vendor named; returns how many were ours."""
+        con = self._con
+        con.execute(
+            f"""create or replace temp table named as
+            select o.run_id, o.batch, o.row_key, 'rejected' as state, x.reason, x.code
+            from ({_RELATION}) as x join ledger.outbox as o on o.row_key = keyed(x.key)
+            where o.run_id = $run_id and o.batch = $batch""",
+            {"run_id": run_id, "batch": batch, **_columns(rejected)},
+        )
+        con.execute("insert into ledger.outcomes from named")
+        row = con.execute("select count(*) from named").fetchone()
+        con.execute("drop table named")
+        return int(row[0]) if row else 0
+
+    def settled(
+        self, run_id: str, batch: int, at: datetime, *, outcome: State, reference: str
+    ) -> None:
+        """Note how a batch ended: the state of every row that has no outcome of its own."""
+        self._note(
+            "update ledger.batches set state = 'settled', outcome = $outcome, "
+            "reference = coalesce(nullif($reference, ''), reference), settled_at = $at "
+            "where run_id = $run_id and batch = $batch",
+            run_id=run_id,
+            batch=batch,
+            at=at,
+            outcome=outcome,
+            reference=reference,
+        )
 
     def set_aside(self, run_id: str, sync: str, batch: int, at: datetime, aside: Aside) -> None:
         """Settle a batch whose rows are not sent at all (numbers below 1)."""
@@ -238,6 +366,62 @@ class Ledger:
             "settled_at) values (?, ?, ?, 'settled', ?, ?, ?, ?)",
             [run_id, sync, batch, aside.state, aside.reason, at, at],
         )
+
+    def ended(self, run_id: str) -> list[tuple[str, str, int]]:
+        """How the rows of an unfolded run ended: state, reason, rows."""
+        return self._con.execute(
+            """select case when b.state <> 'settled' then 'unknown'
+                    else coalesce(x.state, b.outcome) end as ended,
+                coalesce(x.reason, b.reason, '') as why, count(*)
+            from ledger.outbox as o
+            join ledger.batches as b using (run_id, batch)
+            left join ledger.outcomes as x using (run_id, batch, row_key)
+            where run_id = ? group by all order by all""",
+            [run_id],
+        ).fetchall()
+
+    def erasing(self, identifiers: Sequence[object], answer: Erasure, at: datetime) -> None:
+        """Record what the vendor said to the erasure of these identifiers (keyed hashes)."""
+        self._con.execute(
+            """update ledger.erased set state = $state, reference = nullif($reference, ''),
+            reason = nullif($reason, ''), updated_at = $at
+            where identifier in (select unnest($identifiers))""",
+            {
+                "state": answer.state,
+                "reference": answer.reference,
+                "reason": answer.reason,
+                "at": at,
+                "identifiers": list(identifiers),
+            },
+        )
+
+    def amend(
+        self, run_id: str, sync: str, status: str, at: datetime, rows: str, **given: object
+    ) -> int:
+        """Change rows outside a sync's run, as a run of its own; returns how many changed.
+
+        Args:
+            run_id: unique for ever.
+            sync: the sync whose rows they are.
+            status: what was done, in one word.
+            at: now, UTC.
+            rows: SQL of what is set and of which rows (``$sync`` among its parameters).
+            given: values of its other parameters.
+        """
+        con = self._con
+        with _transaction(con):
+            con.execute(
+                """insert into ledger.runs by name select $run_id as run_id, $sync as sync,
+                coalesce((select any_value(destination) from ledger.runs where sync = $sync), '')
+                    as destination, true as idempotent, $status as status, $at as started_at,
+                $at as finished_at""",
+                {"run_id": run_id, "sync": sync, "status": status, "at": at},
+            )
+            row = con.execute(
+                f"update ledger.rows set run_id = $run_id, updated_at = $at, {rows}",
+                {"run_id": run_id, "sync": sync, "at": at, **given},
+            ).fetchone()
+        return int(row[0]) if row else 0
 
     def finish(
         self,
@@ -260,7 +444,8 @@ class Ledger:
         """The vendor's ids of what a sync owns there (an audience), by name."""
         return dict(
             self._con.execute(
-                "select name, value from ledger.objects where sync = ?", [sync]
+                "select name, value from ledger.objects where sync = ?",
+                [self._renamed.get(sync, sync)],
             ).fetchall()
         )
 
@@ -271,6 +456,29 @@ class Ledger:
                 con = self._con
                 con.execute("delete from ledger.objects where sync = ? and name = ?", [sync, name])
                 con.execute("insert into ledger.objects values (?, ?, ?)", [sync, name, value])
+
+
+@contextmanager
+def _transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing."""
+    con.execute("begin")
+    try:
+        yield
+    except BaseException:
+        con.execute("rollback")
+        raise
+    con.execute("commit")
+
+
+_RELATION = "select unnest($keys) as key, unnest($reasons) as reason, unnest($codes) as code"
+
+
+def _columns(rejected: Mapping[int, Rejection] | Mapping[str, Rejection]) -> dict[str, object]:
+    return {
+        "keys": list(rejected),
+        "reasons": [why.reason for why in rejected.values()],
+        "codes": [why.code for why in rejected.values()],
+    }
 
 
 @contextmanager
@@ -292,10 +500,34 @@ def attached(
         path.unlink()
     _attach(con, path, "", patience, sleep)
     try:
-        con.execute(_TABLES.format(s=SCHEMA))
-        yield Ledger(con)
+        path.chmod(0o600)
+        _lay_out(con, path)
+        yield Ledger(con, writable=True)
     finally:
         con.execute("detach ledger")
+
+
+def _lay_out(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Make the tables of a new file; see that those of an old one are of this layout."""
+    tables = con.execute(
+        "select count(*) from duckdb_tables() where database_name = 'ledger'"
+    ).fetchone()
+    is_new = tables == (0,)
+    for table in (*_WORKING, *_KEPT):
+        con.execute(f"create table if not exists {table.format(s=SCHEMA)}")
+    if is_new:
+        con.execute("insert into ledger.objects values ('', 'layout', ?)", [_LAYOUT])
+    _check_layout(con, path)
+
+
+def _check_layout(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    row = con.execute("select value from ledger.objects where sync = '' and name = 'layout'")
+    if row.fetchone() != (_LAYOUT,):
+        message = (
+            f"{path}: a ledger of another version, whose rows cannot be read; use the version that "
+            "wrote it, or start with a fresh SEGMENTS_HOME"
+        )
+        raise LedgerError(message)
 
 
 @contextmanager
@@ -305,7 +537,7 @@ def viewed(
     *,
     patience: float = 5.0,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[None]:
+) -> Iterator[Ledger]:
     """Attach a ledger file for reading only; an account without one looks empty.
 
     Raises:
@@ -313,11 +545,12 @@ def viewed(
     """
     if path.exists() and path.stat().st_size:
         _attach(con, path, "(read_only)", patience, sleep)
+        _check_layout(con, path)
     else:
         con.execute("attach ':memory:' as ledger")
-        con.execute(_TABLES.format(s=SCHEMA))
+        _lay_out(con, path)
     try:
-        yield
+        yield Ledger(con, writable=False)
     finally:
         con.execute("detach ledger")
 

@@ -19,12 +19,21 @@ class Operation(StrEnum):
 class Cause(StrEnum):
     """Why a row is in a plan."""
 
-    NEW = "new"  # nothing was delivered before
-    CHANGED = "changed"  # something else was delivered before
-    LEFT = "left"  # delivered before, no longer in the audience
-    RETRY = "retry"  # refused, or unanswered, before
+    DATA = "data"  # the person's own history, or a correction of it
+    RULE = "rule"  # a segment's definition or parameters changed
+    MAPPING = "mapping"  # the spec changed
+    CONSENT = "consent"  # lost the consent the spec requires, or is suppressed
+    ERASED = "erased"  # asked to be forgotten
+    RETRY = "retry"  # refused, unanswered or held before
+    DRIFT = "drift"  # the destination was seen to hold something else
+    REFRESH = "refresh"  # sent again because it cannot be read back
     SHARED = "shared"  # stays, but shares an address with somebody who is removed: added again
     RECHECK = "recheck"  # update-only: there was no profile; look again before writing
+    TOO_OLD = "too_old"  # an entry nobody sent while it was young enough: recorded, never sent
+
+
+LOOKED_AT = (Cause.RECHECK, Cause.TOO_OLD)
+"""Causes of rows that are looked at, or recorded, and not written."""
 
 
 class State(StrEnum):
@@ -38,6 +47,15 @@ class State(StrEnum):
     HELD = "held"
     SKIPPED = "skipped"
     UNKNOWN = "unknown"
+
+
+class Change(StrEnum):
+    """What a planned row means for the destination."""
+
+    ADD = "add"
+    UPDATE = "update"
+    REMOVE = "remove"
+    EVENT = "event"
 
 
 DELIVERED = (State.ACCEPTED, State.CONFIRMED)
@@ -68,8 +86,10 @@ class Shape:
         channel: the channel the destination speaks on: ``email``, ``sms`` or ``ads``.
         source: SQL over a published customer ``c``: the raw identifier, to tell "has none" from
             "has a bad one".
-        identifier: SQL over ``c``: what the vendor knows the person by, normalised and valid, or
-            null. For an audience it is the row of hashed cells.
+        key: SQL over ``c``: what tells this person's row from others, or null when the vendor could
+            not find the person by it. Usually the identifier; cheaper where that is dear.
+        identifier: SQL over ``c``: what the vendor knows the person by, normalised and valid. For
+            an audience it is the row of hashed cells.
         payload: SQL over a planned row (``identifier``, ``properties``, ``unset``, ``segment``,
             ``happened_on``, ``is_history``): the JSON text that is sent.
         keeps_identifier: the ledger keeps ``identifier`` (hashed cells), to remove the row later.
@@ -79,10 +99,14 @@ class Shape:
         ledger_rows: most rows recorded together before and after their requests.
         idempotent: the vendor promises that sending a row twice equals sending it once.
         limits: the vendor's limits on the writing operation.
+        revision: our way to talk to the vendor; refused rows are due again when it changes.
+        shared: for an audience: cells by which another person's removal may meet a member, as
+            position in the row and SQL over ``c``.
     """
 
     channel: str
     source: str
+    key: str
     identifier: str
     payload: str
     batch_rows: int
@@ -90,17 +114,25 @@ class Shape:
     ledger_rows: int
     idempotent: bool
     limits: Sequence[Limit]
+    revision: str
     keeps_identifier: bool = False
     can_unset: bool = False
+    shared: Sequence[tuple[int, str]] = ()
 
 
 @dataclass(frozen=True)
-class OutRow:
-    """One row on its way out. Identifier and payload are sent, never stored or logged."""
+class Batch:
+    """Rows of one operation that travel in one request. Sent, never stored or logged.
 
-    row_key: str
-    identifier: str = field(repr=False)
-    payload: str = field(repr=False)
+    Attributes:
+        operation: what all of them ask.
+        rows: how many there are.
+        body: their payloads, joined with commas.
+    """
+
+    operation: Operation
+    rows: int
+    body: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -113,11 +145,26 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The request was taken, except for the rows (by position) in ``rejected``."""
+    """The request was taken, except for some rows.
+
+    Attributes:
+        rejected: rows it did not take, by position.
+        named: rows it did not take, by the identifier it answered with; never stored or logged.
+        confirmed: the destination said that it is done, not only that it will be.
+        reference: the vendor's id of the job or session.
+    """
 
     rejected: Mapping[int, Rejection] = field(default_factory=dict)
+    named: Mapping[str, Rejection] = field(default_factory=dict, repr=False)
     confirmed: bool = False
     reference: str = ""
+
+
+@dataclass(frozen=True)
+class Started:
+    """The request was taken as a job; what came of it is heard by following ``reference``."""
+
+    reference: str
 
 
 @dataclass(frozen=True)
@@ -139,7 +186,7 @@ class TooLarge:
     """The request was refused for its size; nothing was applied."""
 
 
-Answer = Accepted | Refused | RefusedWhole | TooLarge
+Answer = Accepted | Started | Refused | RefusedWhole | TooLarge
 
 
 @dataclass(frozen=True)
@@ -156,10 +203,13 @@ class Plan:
 
     Attributes:
         plan_id: digest of the spec and of every planned row.
-        counts: rows by operation and cause, e.g. ``{"upsert:new": 12}``.
+        counts: rows by change and cause, e.g. ``{"add:data": 12}``.
         left_out: people in the audience who are not sent, by reason.
         members: people in the audience who can be sent.
         delivered: people the destination holds for this sync, as far as the ledger knows.
+        unchanged: people of whom the destination holds what it should.
+        deferred: rows left for later runs because the spec paces them, by change and cause.
+        terms: members of each segment that the audience names.
         requests: writes needed at least.
         seconds: how long they take at the vendor's limits, at least.
     """
@@ -175,16 +225,25 @@ class Plan:
     unchanged: int
     requests: int
     seconds: float
+    deferred: Mapping[str, int] = field(default_factory=dict)
+    terms: Mapping[str, int] = field(default_factory=dict)
     refused: Sequence[GuardFinding] = ()
 
-    def count(self, *causes: Cause) -> int:
-        """How many rows are planned for these causes (all but ``recheck`` when none is named)."""
-        wanted = set(causes) or set(Cause) - {Cause.RECHECK}
-        return sum(n for key, n in self.counts.items() if key.split(":")[1] in wanted)
+    def count(self, change: Change | None = None, cause: Cause | None = None) -> int:
+        """Rows that would be written, of one change, of one cause, or of all.
+
+        Rows that are only looked at are no changes; ask for their cause to count them.
+        """
+        total = 0
+        for key, n in self.counts.items():
+            kind, why = key.split(":")
+            counted = why == cause if cause else why not in LOOKED_AT
+            total += n if counted and change in (None, kind) else 0
+        return total
 
     @property
     def changes(self) -> int:
-        """Rows that would be written. A re-check only looks, so it is no change."""
+        """Rows that would be written."""
         return self.count()
 
 

@@ -8,37 +8,39 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import duckdb
 
 from syncs import ledger, workspace
 from syncs.errors import LedgerBusyError, PublishedDataError
 from syncs.settings import SyncSettings
 from syncs.sql import literal
 
-_RUNS = """
-select run_id, sync, destination, status, as_of, plan_id, started_at, finished_at,
-    {counts},
-    cast(reasons as json) as reasons, error
-from ledger.runs where status <> 'running'
-"""
 _COUNTS = ("planned", "accepted", "rejected", "held", "unknown", "skipped", "requests", "writes",
            "retries")  # fmt: skip
-
-# The ledger knows people by a keyed hash; here they get the name back that analysts join on.
-_ROWS = """
-select r.sync, c.customer_key, r.operation, r.state, r.reason, r.attempts, r.updated_at
-from ledger.rows as r
-left join (select customer_key, keyed(customer_key) as customer from pub.main.customers) as c
-    using (customer)
+_NUMBERS = ",\n    ".join(
+    f"coalesce(cast(counts ->> '$.{name}' as bigint), 0) as {name}" for name in _COUNTS
+)
+_RUNS = f"""
+select run_id, sync, destination, status, as_of, plan_id, started_at, finished_at,
+    {_NUMBERS}, cast(reasons as json) as reasons, error
+from ledger.runs
 """
+_ROWS = "sync, customer_key, operation, state, reason, attempts, updated_at"
+_DRIFT = "sync, customer_key, kind, detail, found_at, repaired"
+# Beyond this share of changed rows, writing all of them is quicker than replacing some.
+_MOST_REPLACED = 0.2
 
 
 def publish(settings: SyncSettings, path: Path) -> None:
-    """Replace one account's part of the results; the other accounts' rows stay.
+    """Bring one account's part of the results up to date; the other accounts' rows stay.
 
-    Does nothing when the account has no ledger or nothing is published yet.
+    Costs what changed since the last time: every change of a row belongs to a run. Does nothing
+    when the account has no ledger or nothing is published yet.
 
     Args:
         settings: where the results are.
@@ -48,31 +50,23 @@ def publish(settings: SyncSettings, path: Path) -> None:
         return
     target = settings.results
     fresh = target.with_name(f".{target.name}.{os.getpid()}")
-    counts = ",\n    ".join(
-        f"coalesce(cast(counts ->> '$.{name}' as bigint), 0) as {name}" for name in _COUNTS
-    )
     try:
         with (
             _alone(target),
             workspace.opened(settings) as work,
             ledger.viewed(work.con, path),
         ):
+            if target.exists():
+                shutil.copyfile(target, fresh)
             con = work.con
             con.execute(f"attach {literal(fresh)} as fresh (storage_version 'v1.5.0')")
+            _make_tables(con)
             con.execute(
-                "create table fresh.sync_runs as "
-                + _RUNS.format(counts=counts)
-                + " order by started_at, sync"
+                f"""create table news as {_RUNS} where status <> 'running'
+                    and run_id not in (select run_id from fresh.sync_runs)"""
             )
-            con.execute(f"create table fresh.sync_rows as {_ROWS} order by sync, customer_key")
-            if target.exists():
-                con.execute(f"attach {literal(target)} as earlier (read_only)")
-                for table in ("sync_runs", "sync_rows"):
-                    con.execute(
-                        f"insert into fresh.{table} by name from earlier.{table} where sync not in "
-                        "(select distinct sync from ledger.runs)"
-                    )
-                con.execute("detach earlier")
+            _replace_rows(con)
+            con.execute("insert into fresh.sync_runs by name select * from news order by all")
             con.execute("detach fresh")
             fresh.replace(target)
     except (PublishedDataError, LedgerBusyError):
@@ -80,6 +74,60 @@ def publish(settings: SyncSettings, path: Path) -> None:
         return
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def _make_tables(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(f"create table if not exists fresh.sync_runs as {_RUNS} where false")
+    con.execute(
+        """create table if not exists fresh.sync_rows (sync varchar, customer_key varchar,
+        operation varchar, state varchar, reason varchar, attempts integer,
+        updated_at timestamptz)"""
+    )
+    con.execute(
+        """create table if not exists fresh.sync_drift (sync varchar, customer_key varchar,
+        kind varchar, detail varchar, found_at timestamptz, repaired boolean)"""
+    )
+
+
+_OURS = "sync in (select distinct sync from ledger.runs)"
+# The ledger knows people by a keyed hash; here they get the name back that analysts join on.
+_NAMES = """left join (
+    select customer_key, alias_of(customer_key) as customer from pub.main.customers
+) using (customer)"""
+
+
+def _replace_rows(con: duckdb.DuckDBPyConnection) -> None:
+    """Replace the rows of customers that a new run touched."""
+    con.execute(
+        """create table touched as select distinct sync, customer from ledger.rows
+        where run_id in (select run_id from news)"""
+    )
+    touched, rows = _count(con, "touched"), _count(con, "ledger.rows")
+    if 0 < touched <= _MOST_REPLACED * rows:
+        con.execute(
+            f"create table named as select {_ROWS} from ledger.rows as r "
+            f"join touched using (sync, customer) {_NAMES}"
+        )
+        con.execute(
+            "delete from fresh.sync_rows where (sync, customer_key) in "
+            "(select sync, customer_key from named)"
+        )
+        con.execute("insert into fresh.sync_rows by name from named")
+    if touched > _MOST_REPLACED * rows or _count(con, f"fresh.sync_rows where {_OURS}") != rows:
+        # Many changed, or rows were purged, or somebody has no name any more.
+        con.execute(f"delete from fresh.sync_rows where {_OURS}")
+        con.execute(
+            f"insert into fresh.sync_rows by name select {_ROWS} from ledger.rows as r {_NAMES}"
+        )
+    con.execute(f"delete from fresh.sync_drift where {_OURS}")
+    con.execute(
+        f"insert into fresh.sync_drift by name select {_DRIFT} from ledger.drift as r {_NAMES}"
+    )
+
+
+def _count(con: duckdb.DuckDBPyConnection, rows: str) -> int:
+    found = con.execute(f"select count(*) from {rows}").fetchone()
+    return int(found[0]) if found else 0
 
 
 @contextmanager

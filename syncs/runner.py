@@ -7,24 +7,22 @@ set of rate limits. Nothing here knows which of its callers it has.
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
-from syncs import credentials, demo, ledger, results, workspace
+from syncs import ledger, results, workspace
 from syncs import plan as planning
-from syncs.destinations.registry import HEADERS, HOSTS, LIMITS, destination_of, shape_of
+from syncs.connection import connected
+from syncs.destinations.registry import destination_of, shape_of
 from syncs.engine import OnProgress, Run
-from syncs.errors import PlanMovedError, SpecError, SyncError
-from syncs.ratelimit import RateLimiter
+from syncs.errors import SpecError, SyncError
 from syncs.records import Plan, Report
-from syncs.settings import DEMO, SyncSettings
+from syncs.settings import SyncSettings
 from syncs.spec import AnySpec, nearest
 from syncs.spec_files import load_specs
-from syncs.transport import Transport
 
 Clock = Callable[[], datetime]
 
@@ -57,9 +55,9 @@ def plan_one(settings: SyncSettings, spec: AnySpec, *, clock: Clock = _now) -> P
     try:
         with (
             workspace.opened(settings) as work,
-            ledger.viewed(work.con, ledger_path(settings, spec.account)),
+            ledger.viewed(work.con, ledger_path(settings, spec.account)) as book,
         ):
-            return planning.build(spec, shape, work, today=clock().date())
+            return planning.build(spec, shape, work, book, now=clock()).plan
     except duckdb.Error as error:
         message = f"{type(error).__name__} while planning"
         raise SyncError(message) from None
@@ -70,6 +68,7 @@ def run_one(
     spec: AnySpec,
     *,
     expected_plan: str | None = None,
+    approved_plans: Collection[str] = (),
     on_progress: OnProgress = lambda _: None,
     clock: Clock = _now,
 ) -> Report:
@@ -79,6 +78,7 @@ def run_one(
         settings: where everything is.
         spec: the sync.
         expected_plan: a plan id; anything else that would be sent now is refused.
+        approved_plans: plan ids a person looked at: guards do not stop these very plans.
         on_progress: told every few seconds how far the run is.
         clock: UTC time.
 
@@ -86,11 +86,12 @@ def run_one(
         PlanMovedError: the plan is no longer ``expected_plan``; nothing was sent.
         SyncError: the sync could not be started.
     """
-    if expected_plan is not None and plan_one(settings, spec, clock=clock).plan_id != expected_plan:
-        message = "published data, ledger or spec moved since the plan was made"
-        raise PlanMovedError(message)
+
+    async def execute(run: Run) -> Report:
+        return await run.execute(expected=expected_plan, approved=approved_plans)
+
     try:
-        return asyncio.run(_run(settings, spec, on_progress, clock))
+        return asyncio.run(_run(settings, spec, execute, on_progress, clock))
     except duckdb.Error as error:
         # The text of a database error quotes values: name its kind only.
         message = f"{type(error).__name__} while planning or recording"
@@ -98,38 +99,40 @@ def run_one(
 
 
 async def _run(
-    settings: SyncSettings, spec: AnySpec, on_progress: OnProgress, clock: Clock
+    settings: SyncSettings,
+    spec: AnySpec,
+    execute: Callable[[Run], Awaitable[Report]],
+    on_progress: OnProgress,
+    clock: Clock,
 ) -> Report:
-    account = spec.account
-    secret = credentials.resolve(account, demo=settings.env == DEMO)
-    base = settings.base_url(account)
-    if base is None:
-        base = demo.base_url(settings, account) if settings.env == DEMO else HOSTS[account]
-    run_id = f"{clock():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:12]}"
-    limiters = {
-        operation: RateLimiter(settings.ledgers / "limits" / f"{account}-{operation}", limits)
-        for operation, limits in LIMITS[account].items()
-    }
-    async with Transport(base, HEADERS[account](secret.token), limiters.__getitem__) as transport:
+    async with connected(settings, spec.account, now=clock()) as connection:
         with (
             workspace.opened(settings) as work,
-            ledger.attached(work.con, ledger_path(settings, account)) as book,
+            ledger.attached(work.con, ledger_path(settings, spec.account)) as book,
         ):
-            _keep_apart(book, settings)
-            destination = destination_of(spec, settings.shop_country, transport, secret, run_id)
-            return await Run(
+            keep_apart(book, settings)
+            destination = destination_of(
                 spec,
-                destination,
-                work,
-                book,
-                run_id=run_id,
-                traffic=transport.traffic,
-                on_progress=on_progress,
-                clock=clock,
-            ).execute()
+                settings.shop_country,
+                connection.transport,
+                connection.credentials,
+                connection.run_id,
+            )
+            return await execute(
+                Run(
+                    spec,
+                    destination,
+                    work,
+                    book,
+                    run_id=connection.run_id,
+                    traffic=connection.transport.traffic,
+                    on_progress=on_progress,
+                    clock=clock,
+                )
+            )
 
 
-def _keep_apart(book: ledger.Ledger, settings: SyncSettings) -> None:
+def keep_apart(book: ledger.Ledger, settings: SyncSettings) -> None:
     """A ledger filled by the demo must not make production believe that everything is delivered.
 
     Raises:
@@ -150,6 +153,7 @@ def run_account(
     specs: Iterable[AnySpec],
     *,
     expected_plans: Mapping[str, str] | None = None,
+    approved_plans: Collection[str] = (),
     on_progress: OnProgress = lambda _: None,
     on_end: Callable[[AnySpec, Report | SyncError], None] = lambda *_: None,
     clock: Clock = _now,
@@ -168,6 +172,7 @@ def run_account(
                     settings,
                     spec,
                     expected_plan=(expected_plans or {}).get(spec.name),
+                    approved_plans=approved_plans,
                     on_progress=on_progress,
                     clock=clock,
                 )

@@ -39,6 +39,11 @@ class SyncSettings(BaseSettings):
         return self.home / "published" / "segments.duckdb"
 
     @property
+    def erasures(self) -> Path:
+        """Whom the shop has to forget: for the syncs alone, gone when everybody confirmed."""
+        return self.home / "published" / "erasures.duckdb"
+
+    @property
     def results(self) -> Path:
         """What the syncs did, published beside the segments."""
         return self.home / "published" / "syncs.duckdb"

@@ -83,11 +83,37 @@ class Guard(Model):
 
     A number up to 1 is a share of what the destination holds, above 1 a number of people; null
     switches the guard off.
+
+    Attributes:
+        max_removed: people who would leave.
+        max_added: people, or events, that would be new.
+        max_changed: people of whom something else would be said.
+        min_members: people the audience must have.
+        max_age_hours: how old the publication may be.
+        max_jump: how many times the largest daily move of the last 90 days a segment of the
+            audience may have moved on the as-of date.
     """
 
     max_removed: Annotated[float, Field(ge=0)] | None = 0.3
     max_added: Annotated[float, Field(ge=0)] | None = None
+    max_changed: Annotated[float, Field(ge=0)] | None = None
     min_members: Annotated[int, Field(ge=0)] = 1
+    max_age_hours: Annotated[float, Field(gt=0)] | None = 24
+    max_jump: Annotated[float, Field(gt=0)] | None = 10
+
+
+class Reconcile(Model):
+    """How the destination is compared with the ledger.
+
+    Attributes:
+        sample: people looked up a day; a difference among them has everybody looked up.
+        repair: send again what was found to differ.
+        refresh_days: send everybody again after so many days, for destinations that cannot be read.
+    """
+
+    sample: Annotated[int, Field(ge=0, le=100_000)] = 500
+    repair: bool = False
+    refresh_days: Annotated[int, Field(ge=1, le=365)] | None = None
 
 
 class EventRule(Model):
@@ -106,6 +132,11 @@ class EventRule(Model):
     max_age_days: Annotated[int, Field(ge=0, le=365)] = 3
     backfill_days: Annotated[int, Field(ge=1, le=3650)] | None = None
 
+    @property
+    def horizon(self) -> int:
+        """Days after which an entry is not sent at all."""
+        return max(self.max_age_days, self.backfill_days or 0)
+
 
 class _Spec(Model):
     name: Name
@@ -115,6 +146,11 @@ class _Spec(Model):
     audience: Annotated[Literal["everyone"] | Audience, BeforeValidator(_as_audience)]
     requires_consent: Literal["none", "email", "sms", "ads"] = "none"
     guard: Guard = Guard()
+    # At most so many rows a run because of a new mapping or rule; the rest waits for the next ones.
+    pace: Annotated[int, Field(ge=1)] | None = None
+    reconcile: Reconcile = Reconcile()
+    # The name this sync ran under before: what was delivered under it counts as delivered.
+    renamed_from: Name | None = None
 
     destination: str
 

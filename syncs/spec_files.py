@@ -19,6 +19,7 @@ from syncs.spec import (
     Guard,
     Model,
     ProfileSpec,
+    Reconcile,
     nearest,
 )
 
@@ -44,6 +45,13 @@ def load_specs(folder: Path) -> dict[str, AnySpec]:
             message = f"{file}: the name {spec.name!r} is taken by another file"
             raise SpecError(message)
         specs[spec.name] = spec
+    for spec in specs.values():
+        if spec.renamed_from in specs:
+            message = (
+                f"{folder / spec.name}.yml: renamed_from: {spec.renamed_from!r} is still a sync of "
+                "its own"
+            )
+            raise SpecError(message)
     _check_owners(specs, folder)
     return _ordered(specs, folder)
 
@@ -172,7 +180,12 @@ def _explain(
 
 
 def _fields_of(key: str) -> Iterable[str]:
-    nested: dict[str, type[Model]] = {"guard": Guard, "event": EventRule, "audience": Audience}
+    nested: dict[str, type[Model]] = {
+        "guard": Guard,
+        "event": EventRule,
+        "audience": Audience,
+        "reconcile": Reconcile,
+    }
     return nested[key].model_fields if key in nested else ()
 
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from syncs import ledger, runner, workspace
 from syncs.errors import SyncError
-from syncs.plan import KNOWN
 from syncs.settings import SyncSettings
 from syncs.spec import AnySpec
 
@@ -48,11 +47,12 @@ def standing(
     """
     with (
         workspace.opened(settings) as work,
-        ledger.viewed(work.con, runner.ledger_path(settings, spec.account)),
+        ledger.viewed(work.con, runner.ledger_path(settings, spec.account)) as book,
     ):
+        book.know()
         states = dict(
             work.con.execute(
-                f"select state, count(*) from ({KNOWN}) where sync = ? group by all", [spec.name]
+                "select state, count(*) from known where sync = ? group by all", [spec.name]
             ).fetchall()
         )
         last = work.con.execute(

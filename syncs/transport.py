@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Self
@@ -17,14 +19,21 @@ from typing import Any, Self
 import httpx
 
 from syncs.errors import AnswerLostError, StoppedError, UnreachableError
-from syncs.ratelimit import RateLimiter, Sleep
+from syncs.ratelimit import MAX_PAUSE, RateLimiter, Sleep, Slot
 
 MAX_ATTEMPTS = 6
 FIRST_BACKOFF = 0.5
 MAX_BACKOFF = 30.0
 # Longer than this and the run is better ended cleanly and resumed by the next one.
-MAX_RETRY_AFTER = 300.0
+MAX_RETRY_AFTER = MAX_PAUSE
+# An answer is read to its end within this many seconds, and is not longer than this many bytes.
+ANSWER_SECONDS = 120.0
+ANSWER_BYTES = 64 * 1024 * 1024
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+# It notes each URL, and a look-up has addresses in its query.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+# One connection a client: a pool looks at all of its connections for each request.
+_ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1)
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,7 @@ def retry_after(response: Response) -> float | None:
         seconds = float(value)
     except ValueError:
         return None
-    return min(seconds, MAX_RETRY_AFTER) if 0 <= seconds < float("inf") else None
+    return seconds if 0 <= seconds < float("inf") else None
 
 
 @dataclass
@@ -108,6 +117,9 @@ class Transport:
         limiters: one per vendor operation.
         sleep: waits between attempts; injected.
         jitter: a number in [0, 1); injected.
+        connections: requests on their way at the same time, the others wait.
+        answer_seconds: how long one attempt may take in all.
+        answer_bytes: how long an answer may be.
     """
 
     def __init__(
@@ -119,16 +131,28 @@ class Transport:
         sleep: Sleep = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
         connections: int = 64,
+        answer_seconds: float = ANSWER_SECONDS,
+        answer_bytes: int = ANSWER_BYTES,
     ) -> None:
         self._base = base_url
         self._limiter = limiters
         self._sleep = sleep
         self._jitter = jitter
         self.traffic = Traffic()
-        self._client = httpx.AsyncClient(
-            headers=dict(headers),
+        self._answer_seconds = answer_seconds
+        self._answer_bytes = answer_bytes
+        self._headers = dict(headers)
+        self._tls = httpx.create_ssl_context(trust_env=False)
+        self._builder = self._new_client()
+        self._idle = [self._builder]
+        self._room = asyncio.Semaphore(connections)
+
+    def _new_client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            headers=self._headers,
+            verify=self._tls,
             timeout=_TIMEOUT,
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            limits=_ONE,
             follow_redirects=False,
             trust_env=False,
         )
@@ -137,7 +161,9 @@ class Transport:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.aclose()
+        for client in self._idle:
+            await client.aclose()
+        self._idle.clear()
 
     async def request(
         self,
@@ -167,26 +193,26 @@ class Transport:
 
         Raises:
             StoppedError: nothing further can succeed until a person acts.
-            UnreachableError: never answered and surely not carried out.
+            UnreachableError: surely not carried out: never answered, or told to wait too long.
             AnswerLostError: perhaps carried out, and not to be repeated blindly.
         """
-        call = self._client.build_request(
-            method,
-            f"{self._base}{path}",
-            content=body,
-            params=params,
-            headers={"content-type": content_type} if body is not None else None,
-        )
+        limiter = self._limiter(operation)
+        media = {"content-type": content_type} if body is not None else None
+        call = self._build(method, path, content=body, params=params, headers=media)
         maybe_applied = False
         verdict = Verdict(Fate.RETRY)
-        for attempt in range(MAX_ATTEMPTS):
-            if attempt:
+        attempts = 0
+        while attempts < MAX_ATTEMPTS and (verdict.wait or 0) <= MAX_RETRY_AFTER:
+            if attempts:
                 self.traffic.retries += 1
-                await self._sleep(self._pause(attempt, verdict.wait))
-            await self._limiter(operation).acquire(weight)
-            self.traffic.requests += 1
-            self.traffic.writes += method != "GET"
-            response, verdict = await self._attempt(call, judge)
+                await self._sleep(self._pause(attempts, verdict.wait))
+            attempts += 1
+            async with self._connection() as client:
+                # Counted when the connection is there, right before the bytes leave.
+                slot = await limiter.acquire(weight)
+                self.traffic.requests += 1
+                self.traffic.writes += method != "GET"
+                response, verdict = await self._attempt(client, call, limiter, slot, judge)
             if response is not None and verdict.fate is Fate.DONE:
                 return response
             if verdict.fate is Fate.STOP:
@@ -194,19 +220,49 @@ class Transport:
                 stopped.applied = maybe_applied
                 raise stopped
             if verdict.fate is Fate.THROTTLED and verdict.wait is not None:
-                self._limiter(operation).pause(verdict.wait)
+                limiter.pause(verdict.wait)
             # A gateway may answer 503 after it passed the request on.
             if verdict.fate is Fate.RETRY or (not idempotent and verdict.code == "503"):
                 maybe_applied = True
                 if not idempotent:
                     message = f"{method} {operation}: {verdict.reason}; not repeated"
                     raise AnswerLostError(message)
-        message = f"{method} {operation}: {verdict.reason} after {MAX_ATTEMPTS} attempts"
+        message = f"{method} {operation}: {verdict.reason} after {attempts} attempts"
         raise AnswerLostError(message) if maybe_applied else UnreachableError(message)
 
-    async def _attempt(self, call: httpx.Request, judge: Judge) -> tuple[Response | None, Verdict]:
+    def _build(self, method: str, path: str, **parts: Any) -> httpx.Request:
         try:
-            reply = await self._client.send(call)
+            return self._builder.build_request(method, f"{self._base}{path}", **parts)
+        except (httpx.InvalidURL, UnicodeError):
+            # An identifier in an earlier answer can be anything, and became part of the path.
+            message = f"{method}: base URL and path make no address"
+            raise StoppedError(message, code="url") from None
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[httpx.AsyncClient]:
+        """A connection of one's own for the time of a request, the last used one first."""
+        async with self._room:
+            client = self._idle.pop() if self._idle else self._new_client()
+            try:
+                yield client
+            finally:
+                self._idle.append(client)
+
+    async def _attempt(
+        self,
+        client: httpx.AsyncClient,
+        call: httpx.Request,
+        limiter: RateLimiter,
+        slot: Slot,
+        judge: Judge,
+    ) -> tuple[Response | None, Verdict]:
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                reply = await client.send(call, stream=True)
+                limiter.answered(slot)
+                body = await self._read(reply)
+        except TimeoutError:
+            return None, Verdict(Fate.RETRY, f"no whole answer in {self._answer_seconds:.0f} s")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             return None, Verdict(Fate.THROTTLED, type(error).__name__)
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
@@ -215,9 +271,23 @@ class Transport:
         except httpx.HTTPError as error:
             # The exception's text holds the URL with its query: keep the type only.
             return None, Verdict(Fate.RETRY, type(error).__name__)
+        if body is None:
+            return None, Verdict(Fate.RETRY, f"an answer of over {self._answer_bytes:,} bytes")
         headers = {name.lower(): value for name, value in reply.headers.items()}
-        response = Response(reply.status_code, headers, reply.content)
+        response = Response(reply.status_code, headers, body)
         return response, judge(response)
+
+    async def _read(self, reply: httpx.Response) -> bytes | None:
+        """The whole body, or None when it is too long; the connection is free afterwards."""
+        body = bytearray()
+        try:
+            async for chunk in reply.aiter_bytes():
+                body += chunk
+                if len(body) > self._answer_bytes:
+                    return None
+        finally:
+            await reply.aclose()
+        return bytes(body)
 
     def _pause(self, attempt: int, asked: float | None) -> float:
         """Full jitter on a doubling ceiling, never shorter than the vendor asked for."""

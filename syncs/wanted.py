@@ -1,14 +1,15 @@
 """Who a sync wants at its destination, and with what: the published half of a plan, as SQL.
 
-One row for each person of the audience (or each entry, for events) with identifier, properties and,
-where they are not sent, the reason: ``left_out``.
+One row for each person of the audience (or each entry, for events), and where they are not sent,
+the reason: ``left_out``. A row refers to its customer by ``ref`` and carries hashes only; texts are
+made when they are sent, so a plan of millions stays small.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from syncs.errors import PublishedDataError
 from syncs.records import Shape
@@ -19,22 +20,31 @@ from syncs.workspace import Workspace
 
 @dataclass(frozen=True)
 class Properties:
-    """A spec's properties as SQL.
+    """A spec's properties as SQL over a published customer ``c`` with its ``flags``.
 
     Attributes:
-        filled: JSON object of the properties that have a value, over a customer ``c``.
+        filled: JSON object of the properties that have a value.
         refilled: the same for somebody who was told something before: where the destination
             cannot unset, a value that is gone becomes false or "none".
         empty: JSON list of the names that have none.
+        absent: for each property, whether it has no value.
         left_filled: the constant object for somebody who left.
         left_empty: the constant list of names to unset for somebody who left.
+        flags: memberships among the values, by the name of the column that holds them.
     """
 
-    filled: str
-    refilled: str
-    empty: str
-    left_filled: str
-    left_empty: str
+    filled: str = "'{}'"
+    refilled: str = "'{}'"
+    empty: str = "'[]'"
+    absent: dict[str, str] = field(default_factory=dict)
+    left_filled: str = "{}"
+    left_empty: str = "[]"
+    flags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def flag_columns(self) -> str:
+        """The flags by name, to carry from one table to the next; starts with a comma."""
+        return "".join(f', "{name}"' for name in self.flags)
 
 
 def check_names(spec: AnySpec, work: Workspace) -> None:
@@ -69,8 +79,8 @@ def _check_columns(names: Sequence[str], work: Workspace) -> None:
             raise PublishedDataError(message)
 
 
-def _members(audience: str | Audience) -> str:
-    """SQL of the customer keys in an audience."""
+def members_sql(audience: str | Audience) -> str:
+    """SQL of the customer keys in an audience, each once."""
     if not isinstance(audience, Audience):
         return "select customer_key from pub.main.customers"
 
@@ -95,18 +105,21 @@ def _members(audience: str | Audience) -> str:
 def properties_of(spec: AnySpec, shape: Shape, work: Workspace) -> Properties:
     """The properties of a spec as SQL over a published customer ``c``."""
     if isinstance(spec, AudienceSpec):
-        return Properties("'{}'", "'{}'", "'[]'", "{}", "[]")
+        return Properties()
     filled, refilled, empty = [], [], []
+    absences: dict[str, str] = {}
+    flags: dict[str, str] = {}
     left_filled: dict[str, object] = {}
     left_empty: list[str] = []
     for name, source in spec.properties.items():
-        value, kind = _value(source, work)
+        value, kind = _value(source, work, flags)
         key = json.dumps(name)
         absent = {"BOOLEAN": "false", "VARCHAR": "'none'"}.get(kind)
         again = f"coalesce({value}, {absent})" if absent and not shape.can_unset else value
         filled.append(f"{literal(key + ':')} || cast(to_json({value}) as varchar)")
         refilled.append(f"{literal(key + ':')} || cast(to_json({again}) as varchar)")
         empty.append(f"case when {value} is null then {literal(key)} end")
+        absences[name] = f"{value} is null"
         if isinstance(spec, ProfileSpec) and spec.when_left == "set_false" and kind == "BOOLEAN":
             left_filled[name] = False
         elif shape.can_unset:
@@ -117,13 +130,15 @@ def properties_of(spec: AnySpec, shape: Shape, work: Workspace) -> Properties:
         filled=f"'{{' || concat_ws(',', {', '.join(filled)}) || '}}'",
         refilled=f"'{{' || concat_ws(',', {', '.join(refilled)}) || '}}'",
         empty=f"'[' || concat_ws(',', {', '.join(empty)}) || ']'",
+        absent=absences,
         left_filled=json.dumps(left_filled, separators=(",", ":")),
         left_empty=json.dumps(left_empty, separators=(",", ":")),
+        flags=flags,
     )
 
 
-def _value(source: str | Constant, work: Workspace) -> tuple[str, str]:
-    """SQL of a property over ``c``, and its type."""
+def _value(source: str | Constant, work: Workspace, flags: dict[str, str]) -> tuple[str, str]:
+    """SQL of a property over ``c``, and its type; adds what it needs to ``flags``."""
     if isinstance(source, Constant):
         if isinstance(source.value, str):
             return literal(source.value), "VARCHAR"
@@ -134,12 +149,49 @@ def _value(source: str | Constant, work: Workspace) -> tuple[str, str]:
         if kind in ("DOUBLE", "FLOAT"):
             column = f"case when isfinite({column}) then {column} end"
         return column, kind
-    member = f"(c.customer_key in (from pub.main.segment_members select customer_key where segment = '{source}'))"  # noqa: E501
-    return member, "BOOLEAN"
+    flags[f"in {source}"] = (
+        "customer_key in (from pub.main.segment_members select customer_key "
+        f"where segment = '{source}')"
+    )
+    return f'"in {source}"', "BOOLEAN"
 
 
-def wanted_sql(spec: AnySpec, shape: Shape, properties: Properties, work: Workspace) -> str:
-    """SQL of everybody in the audience, with the reason why not where there is one."""
+def people_sql(
+    spec: AnySpec,
+    shape: Shape,
+    properties: Properties,
+    before: str,
+    flags_before: Mapping[str, str],
+) -> str:
+    """SQL of everybody in the audience of a state sync, with the reason why not where there is one.
+
+    ``silent`` marks people of whom there is nothing to say; ``told`` is the fingerprint to compare
+    with when they were told something before; ``before`` is what an earlier mapping says of them.
+    """
+    flags = _flags({**flags_before, **properties.flags})
+    silent = "filled = '{}'" if isinstance(spec, ProfileSpec) else "false"
+    everyone = not isinstance(spec.audience, Audience)
+    members = "" if everyone else f"where customer_key in ({members_sql(spec.audience)})"
+    told = "fingerprint" if properties.refilled == properties.filled else "marked(refilled || gone)"
+    return f"""
+    select ref, row_key, fingerprint, {told} as told, {before} as before, bytes, silent,
+        customer_key, case {_reasons(spec, shape)} end as left_out{properties.flag_columns}
+    from (
+        select *, keyed(key) as row_key, marked(filled || gone) as fingerprint, {silent} as silent,
+            cast(strlen(filled) + strlen(gone) + strlen(key) as integer) as bytes
+        from (
+            select c.*, {shape.key} as key, {properties.filled} as filled,
+                {properties.refilled} as refilled, {properties.empty} as gone
+            from (select rowid as ref, *{flags} from pub.main.customers {members}) as c
+        ) as c
+    ) as c"""
+
+
+def _flags(flags: Mapping[str, str]) -> str:
+    return "".join(f', {sql} as "{name}"' for name, sql in flags.items())
+
+
+def _reasons(spec: AnySpec, shape: Shape) -> str:
     consent = {"email": "c.email_consent", "sms": "c.sms_consent"}.get(spec.requires_consent)
     suppressed = {shape.channel, spec.requires_consent} & {"email", "sms", "ads"}
     flags = " or ".join(f"c.{channel}_suppressed" for channel in sorted(suppressed))
@@ -147,63 +199,53 @@ def wanted_sql(spec: AnySpec, shape: Shape, properties: Properties, work: Worksp
     if consent:
         reasons.append(f"when {consent} is distinct from 'subscribed' then 'no_consent'")
     reasons += [
-        f"when identifier is null and {shape.source} is null then 'no_identifier'",
-        "when identifier is null then 'invalid_identifier'",
+        f"when key is null and {shape.source} is null then 'no_identifier'",
+        "when key is null then 'invalid_identifier'",
     ]
-    if isinstance(spec, ProfileSpec):
-        # Whoever was told something before must hear that it is gone.
-        reasons.append("when properties = '{}' and not told_before then 'nothing_to_say'")
-    subject = _subject(spec) if isinstance(spec, EventSpec) else "cast(null as varchar)"
-    key = "identifier || '|' || subject" if isinstance(spec, EventSpec) else "identifier"
-    return f"""
-    with people as ({_entries(spec, work) if isinstance(spec, EventSpec) else _members(spec.audience)}),
-    named as (
-        select c.*, p.* exclude (customer_key), {subject} as subject,
-            {shape.identifier} as identifier
-        from people as p join pub.main.customers as c using (customer_key)
-    ),
-    identified as (select *, keyed({key}) as row_key from named),
-    shaped as (
-        select c.*, t.row_key is not null as told_before, {properties.empty} as unset,
-            case when t.row_key is null then {properties.filled} else {properties.refilled} end
-                as properties
-        from identified as c
-        left join (select distinct row_key from known where sync = '{spec.name}'
-            and delivered is not null and not has_left) as t on t.row_key = c.row_key
-    ),
-    judged as (select *, case {" ".join(reasons)} end as left_out from shaped as c),
-    ranked as (
-        select *, row_number() over (
-            partition by identifier, subject, left_out is null
-            order by last_order_on desc nulls last, customer_key
-        ) as rank
-        from judged
-    )
-    select row_key, customer_key, told_before, keyed(customer_key) as customer, subject,
-        keyed(properties || unset) as fingerprint, identifier, properties, unset,
-        {"segment, happened_on, is_history," if isinstance(spec, EventSpec) else ""}
-        case when left_out is null and rank > 1 then 'duplicate_identifier' else left_out end
-            as left_out
-    from ranked"""  # noqa: E501
+    return " ".join(reasons)
 
 
-def _subject(spec: EventSpec) -> str:
-    edge = "" if spec.event.on == "entered" else " || '#exited'"
-    return f"p.segment || '@' || cast(p.happened_on as varchar){edge}"
+def entries_sql(spec: EventSpec, shape: Shape, properties: Properties, work: Workspace) -> str:
+    """SQL of the period edges that are young enough to be events, and of those too old by now.
 
-
-def _entries(spec: EventSpec, work: Workspace) -> str:
-    """SQL of the period edges that are young enough to be events."""
+    Too old are edges younger than ``$since`` (the first run of the sync): nobody ran it in time.
+    """
     edge = f"{spec.event.on}_on"
     names = ", ".join(f"'{name}'" for name in spec.entered)
-    oldest = max(spec.event.max_age_days, spec.event.backfill_days or 0)
+    oldest = spec.event.horizon
     as_of = f"date '{work.publication.as_of}'"
     out = spec.audience.none_of if isinstance(spec.audience, Audience) else ()
     out_names = ", ".join(f"'{name}'" for name in out) or "null"
+    mark = "" if spec.event.on == "entered" else " || '#exited'"
+    flags = _flags(properties.flags)
     return f"""
+    with entries as (
         select customer_key, segment, {edge} as happened_on,
-            {as_of} - {edge} > {spec.event.max_age_days} as is_history
+            {as_of} - {edge} > {spec.event.max_age_days} as is_history,
+            {as_of} - {edge} > {oldest} as is_too_old,
+            segment || '@' || cast({edge} as varchar){mark} as subject
         from pub.main.segment_periods
-        where segment in ({names}) and {edge} <= {as_of} and {as_of} - {edge} <= {oldest}
+        where segment in ({names}) and {edge} <= {as_of}
+            and ({as_of} - {edge} <= {oldest} or {edge} >= $since)
             and customer_key not in (
-                select customer_key from pub.main.segment_members where segment in ({out_names}))"""
+                select customer_key from pub.main.segment_members where segment in ({out_names}))
+    ),
+    named as (
+        select c.*, p.* exclude (customer_key), {shape.key} as key
+        from entries as p
+        join (select rowid as ref, *{flags} from pub.main.customers) as c using (customer_key)
+    ),
+    judged as (
+        select *, keyed(key || '|' || subject) as row_key, case {_reasons(spec, shape)} end
+            as left_out
+        from named as c
+    )
+    select ref, row_key, customer_key, alias_of(customer_key) as customer, subject, segment,
+        happened_on, is_history, is_too_old{properties.flag_columns},
+        marked({properties.filled} || {properties.empty}) as fingerprint,
+        cast(strlen({properties.filled}) + strlen(key) as integer) as bytes,
+        case when left_out is null and row_number() over (
+            partition by key, subject, left_out is null
+            order by last_order_on desc nulls last, customer_key
+        ) > 1 then 'duplicate_identifier' else left_out end as left_out
+    from judged as c"""

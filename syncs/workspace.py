@@ -11,8 +11,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from typing import Final
 
 import duckdb
 
@@ -20,6 +21,9 @@ from syncs import identity
 from syncs.errors import PublishedDataError
 from syncs.settings import SyncSettings
 from syncs.sql import literal
+
+# A plan of five million people spills the rest; DuckDB goes some 150 MB above it.
+_MEMORY: Final = "256MiB"
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,15 @@ class Publication:
         publication_id: changes with every publish.
         as_of: shop-local date of the picture.
         shop_timezone: IANA zone.
+        published_at: when it was published.
+        rules: digest of the segment definitions and parameters it was made with.
     """
 
     publication_id: str
     as_of: date
     shop_timezone: str
+    published_at: datetime
+    rules: str
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,7 @@ class Workspace:
     columns: dict[str, str]
     segments: dict[str, str]
     unavailable: dict[str, str]
+    tables: frozenset[str]
     country: str
 
 
@@ -63,6 +72,9 @@ def opened(settings: SyncSettings) -> Iterator[Workspace]:
             config={
                 "temp_directory": str(folder),
                 "temp_file_encryption": "true",
+                # Without it, encrypted spilling fails: the default crypto module only reads.
+                "force_mbedtls_unsafe": "true",
+                "memory_limit": _MEMORY,
                 "preserve_insertion_order": "false",
             },
         )
@@ -72,6 +84,7 @@ def opened(settings: SyncSettings) -> Iterator[Workspace]:
             con.execute("set enable_progress_bar = false")
             _attach(con, settings.published, folder)
             identity.install(con, key=key)
+            _know_erased(con, settings.erasures)
             yield _described(con, settings)
         finally:
             con.close()
@@ -112,10 +125,27 @@ def _attach(con: duckdb.DuckDBPyConnection, published: Path, folder: Path) -> No
         con.execute(f"attach {literal(private)} as pub (read_only)")
 
 
+def _know_erased(con: duckdb.DuckDBPyConnection, erasures: Path) -> None:
+    """Make ``erasures``: whom the shop has to forget, and ``erased_customers``, their keys."""
+    if erasures.exists():
+        con.execute(f"attach {literal(erasures)} as era (read_only)")
+        con.execute("create table erasures as from era.main.erasures")
+        con.execute("detach era")
+    else:
+        con.execute(
+            "create table erasures (customer_key varchar, requested_on date, id_type varchar, "
+            "id_value varchar)"
+        )
+    con.execute(
+        "create table erased_customers as select distinct customer_key, "
+        "alias_of(customer_key) as customer from erasures where customer_key is not null"
+    )
+
+
 def _described(con: duckdb.DuckDBPyConnection, settings: SyncSettings) -> Workspace:
     try:
         found = con.execute(
-            "select publication_id, as_of, shop_timezone from pub.main.publication"
+            "select publication_id, as_of, shop_timezone, published_at from pub.main.publication"
         ).fetchone()
         columns = dict(
             con.execute(
@@ -126,16 +156,27 @@ def _described(con: duckdb.DuckDBPyConnection, settings: SyncSettings) -> Worksp
         catalog = con.execute(
             "select segment, status, coalesce(reason, '') from pub.main.segment_catalog"
         ).fetchall()
+        tables = con.execute(
+            "select table_name from duckdb_tables() where database_name = 'pub'"
+        ).fetchall()
+        rules = con.execute(
+            "select cast(sum(md5_number_lower(segment || coalesce(cast(columns("
+            "c -> c in ('parameters', 'status')) as varchar), ''))) as varchar) "
+            "from pub.main.segment_catalog"
+        ).fetchone()
     except duckdb.CatalogException:
-        found, columns, catalog = None, {}, []
+        found, columns, catalog, tables, rules = None, {}, [], [], None
     if found is None:
         message = f"{settings.published}: not written by the publish step; run the daily job"
         raise PublishedDataError(message)
     return Workspace(
         con=con,
-        publication=Publication(str(found[0]), found[1], str(found[2])),
+        publication=Publication(
+            str(found[0]), found[1], str(found[2]), found[3], "/".join(map(str, rules or ()))
+        ),
         columns=columns,
         segments={segment: status for segment, status, _ in catalog},
         unavailable={s: reason for s, status, reason in catalog if status != "available"},
+        tables=frozenset(name for (name,) in tables),
         country=settings.shop_country,
     )

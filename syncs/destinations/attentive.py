@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from syncs.destinations.base import event_name_sql
-from syncs.records import Accepted, Answer, Limit, Operation, OutRow, Rejection, Shape
+from syncs.records import Accepted, Answer, Batch, Limit, Operation, Rejection, Shape
 from syncs.spec import EventSpec, ProfileSpec
 from syncs.sql import literal
 from syncs.transport import Response, Transport
@@ -22,7 +22,13 @@ from syncs.transport import Response, Transport
 HOST: Final = "https://api.attentivemobile.com"
 
 _EACH: Final = (Limit(150, 1),)
-LIMITS: Final[Mapping[str, Sequence[Limit]]] = {"attributes": _EACH, "events": _EACH}
+LIMITS: Final[Mapping[str, Sequence[Limit]]] = {
+    "attributes": _EACH,
+    "attribute_reads": _EACH,
+    "events": _EACH,
+    "privacy": _EACH,
+    "privacy_status": _EACH,
+}
 
 # No size is documented for V1; a row of ours is some hundred bytes.
 _MAX_BYTES: Final = 256 * 1024
@@ -39,13 +45,17 @@ def attribute_shape(spec: ProfileSpec, country: str) -> Shape:
     return Shape(
         channel="sms",
         source=source,
+        key=identifier,
         identifier=identifier,
         payload=f"""'{{"user":{user},"properties":' || properties || '}}'""",
         batch_rows=1,
         batch_bytes=_MAX_BYTES,
-        ledger_rows=100,
+        # Recorded together: about four seconds' worth, so that waiting for the last of one batch
+        # before the first of the next costs little of the rate.
+        ledger_rows=600,
         idempotent=True,
         limits=LIMITS["attributes"],
+        revision="v1",
     )
 
 
@@ -56,6 +66,7 @@ def event_shape(spec: EventSpec, country: str) -> Shape:
     return Shape(
         channel="sms",
         source=source,
+        key=identifier,
         identifier=identifier,
         payload=f"""'{{"type":' || to_json({name}) || ',"user":{user},"properties":'
             || json_merge_patch(properties,
@@ -70,6 +81,7 @@ def event_shape(spec: EventSpec, country: str) -> Shape:
         ledger_rows=1,
         idempotent=False,
         limits=LIMITS["events"],
+        revision="v1",
     )
 
 
@@ -103,13 +115,13 @@ class AttentiveAttributes(_Attentive):
     def __init__(self, spec: ProfileSpec, country: str, transport: Transport) -> None:
         super().__init__(attribute_shape(spec, country), transport)
 
-    async def send(self, _operation: Operation, rows: Sequence[OutRow]) -> Answer:
+    async def send(self, batch: Batch) -> Answer:
         """One person. Leavers travel the same way, with their attributes reset."""
         response = await self._transport.request(
             "POST",
             "/v1/attributes/custom",
             operation="attributes",
-            body=rows[0].payload.encode(),
+            body=batch.body.encode(),
         )
         return _read(response)
 
@@ -128,10 +140,10 @@ class AttentiveEvents(_Attentive):
         super().__init__(event_shape(spec, country), transport)
         self._clock = clock
 
-    async def send(self, _operation: Operation, rows: Sequence[OutRow]) -> Answer:
+    async def send(self, batch: Batch) -> Answer:
         """One event, stamped with the moment of sending."""
         now = self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-        payload = f'{rows[0].payload[:-1]},"occurredAt":"{now}"}}'
+        payload = f'{batch.body[:-1]},"occurredAt":"{now}"}}'
         response = await self._transport.request(
             "POST",
             "/v1/events/custom",

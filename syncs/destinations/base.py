@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from syncs.records import Answer, Limit, Operation, OutRow, Shape
+from syncs.records import Accepted, Answer, Batch, Limit, Operation, Shape
 from syncs.spec import EventSpec
 from syncs.sql import literal
 
@@ -23,7 +23,7 @@ class Destination(Protocol):
 
     @property
     def concurrency(self) -> int:
-        """Most requests in flight; 1 where the order of requests matters."""
+        """Most writes in flight; 1 where the order of writes matters."""
 
     async def prepare(
         self, rows: Mapping[Operation, int], objects: MutableMapping[str, str]
@@ -35,7 +35,7 @@ class Destination(Protocol):
             objects: vendor ids this sync owns, from earlier runs; additions are kept.
         """
 
-    async def send(self, operation: Operation, rows: Sequence[OutRow], /) -> Answer:
+    async def send(self, batch: Batch, /) -> Answer:
         """Deliver at most ``shape.batch_rows`` rows of one operation."""
 
 
@@ -47,8 +47,28 @@ class FindsProfiles(Protocol):
     def lookup_rows(self) -> int:
         """Most identifiers in one look-up."""
 
+    @property
+    def lookups(self) -> int:
+        """Most look-ups in flight."""
+
     async def existing(self, identifiers: Sequence[str]) -> set[str]:
         """Those of ``identifiers`` (normalised) that have a profile."""
+
+
+@runtime_checkable
+class FollowsJobs(Protocol):
+    """Answers a write with a job, whose end says what came of the rows."""
+
+    async def follow(self, reference: str, rows: int) -> Accepted:
+        """Wait for the end of a job.
+
+        Args:
+            reference: the vendor's id of the job.
+            rows: how many rows it was given.
+
+        Raises:
+            AnswerLostError: its end cannot be heard, or its numbers do not add up.
+        """
 
 
 def tightest(limits: Sequence[Limit]) -> Limit:

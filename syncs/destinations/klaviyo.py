@@ -22,13 +22,14 @@ from syncs.ratelimit import Sleep
 from syncs.records import (
     Accepted,
     Answer,
+    Batch,
     Limit,
     Operation,
-    OutRow,
     Refused,
     RefusedWhole,
     Rejection,
     Shape,
+    Started,
     TooLarge,
 )
 from syncs.spec import EventSpec, ProfileSpec
@@ -44,6 +45,7 @@ LIMITS: Final[Mapping[str, Sequence[Limit]]] = {
     "import_errors": _BULK,
     "profiles": (Limit(75, 1), Limit(750, 60)),
     "events": _BULK,
+    "deletion": (Limit(3, 1), Limit(60, 60)),
 }
 
 _MEDIA_TYPE: Final = "application/vnd.api+json"
@@ -52,7 +54,9 @@ _MAX_BYTES: Final = 4_900_000
 _LOOKUP: Final = 100
 # Klaviyo works through 65 to 125 rows a second, so 10,000 rows take some minutes.
 _JOB_DEADLINE: Final = 1800.0
-_FIRST_POLL, _LAST_POLL = 0.25, 5.0
+# Opaque, and part of a path.
+_JOB_ID: Final = re.compile(r"[A-Za-z0-9_=.:-]{1,200}")
+_FIRST_POLL, _LAST_POLL = 0.1, 5.0
 
 _IDENTIFIERS: Final = {
     "email": ("email", "email_of({source})"),
@@ -77,6 +81,7 @@ def profile_shape(spec: ProfileSpec, country: str) -> Shape:
     return Shape(
         channel="email",
         source=source,
+        key=identifier,
         identifier=identifier,
         payload=f"""'{{"type":"profile","attributes":{{"{field}":'
             || cast(to_json(identifier) as varchar) || ',"properties":' || properties || '}}'
@@ -88,6 +93,7 @@ def profile_shape(spec: ProfileSpec, country: str) -> Shape:
         ledger_rows=10_000,
         idempotent=True,
         limits=LIMITS["import"],
+        revision=REVISION,
         can_unset=True,
     )
 
@@ -104,6 +110,7 @@ def event_shape(spec: EventSpec, country: str) -> Shape:
     return Shape(
         channel="email",
         source=source,
+        key=identifier,
         identifier=identifier,
         payload=f"""'{{"type":"event-bulk-create","attributes":{{"backfill":'
             || case when is_history then 'true' else 'false' end
@@ -120,6 +127,7 @@ def event_shape(spec: EventSpec, country: str) -> Shape:
         ledger_rows=1_000,
         idempotent=True,
         limits=LIMITS["events"],
+        revision=REVISION,
     )
 
 
@@ -134,7 +142,9 @@ class _Klaviyo:
     """What both kinds of rows share."""
 
     lookup_rows = _LOOKUP
-    concurrency = 8
+    lookups = 8
+    # One write after the other: a run that dies leaves one unanswered. Jobs are followed meanwhile.
+    concurrency = 1
 
     def __init__(self, shape: Shape, transport: Transport, field: str) -> None:
         self.shape = shape
@@ -173,11 +183,14 @@ class _Klaviyo:
         return found
 
     async def _post(
-        self, path: str, operation: str, head: str, tail: str, rows: Sequence[OutRow]
+        self, path: str, operation: str, head: str, tail: str, batch: Batch
     ) -> Response:
-        body = f"{head}{','.join(row.payload for row in rows)}{tail}".encode()
         return await self._transport.request(
-            "POST", path, operation=operation, body=body, content_type=_MEDIA_TYPE
+            "POST",
+            path,
+            operation=operation,
+            body=f"{head}{batch.body}{tail}".encode(),
+            content_type=_MEDIA_TYPE,
         )
 
 
@@ -198,25 +211,28 @@ class KlaviyoProfiles(_Klaviyo):
         self._clock = clock
         self._sleep = sleep
 
-    async def send(self, _operation: Operation, rows: Sequence[OutRow]) -> Answer:
+    async def send(self, batch: Batch) -> Answer:
         """One import job. Leavers travel as profiles too, with their properties reset."""
         response = await self._post(
             "/api/profile-bulk-import-jobs",
             "import",
             '{"data":{"type":"profile-bulk-import-job","attributes":{"profiles":{"data":[',
             "]}}}}",
-            rows,
+            batch,
         )
         if response.status != 202:
-            return read_refusal(response, re.compile(r"/profiles/data/(\d+)(?:/|$)"), len(rows))
+            return read_refusal(response, re.compile(r"/profiles/data/(\d+)(?:/|$)"), batch.rows)
         job = _dig(response.json(), "data", "id")
-        if not isinstance(job, str) or not job:
+        if not isinstance(job, str) or not _JOB_ID.fullmatch(job):
             # An empty id would poll the collection and read somebody else's job.
             message = "the import job was accepted without an id"
             raise AnswerLostError(message)
+        return Started(job)
+
+    async def follow(self, reference: str, rows: int) -> Accepted:
+        """Wait for the end of an import job, and read what it says of each row."""
         try:
-            attributes = await self._followed(job)
-            return await self._result(job, attributes, rows)
+            return await self._result(reference, await self._followed(reference), rows)
         except DeliveryError as error:
             # Klaviyo works on the job whether or not we may look at it.
             error.applied = True
@@ -242,25 +258,22 @@ class KlaviyoProfiles(_Klaviyo):
         message = f"the import job did not complete within {_JOB_DEADLINE / 60:.0f} minutes"
         raise AnswerLostError(message)
 
-    async def _result(self, job: str, counts: dict[str, Any], rows: Sequence[OutRow]) -> Answer:
-        failed = counts.get("failed_count") or 0
-        total = counts.get("total_count")
-        done = counts.get("completed_count") or 0
-        rejected: dict[int, Rejection] = {}
-        if failed:
-            rejected = await self._import_errors(job, rows)
-        if len(rejected) < failed or (isinstance(total, int) and done + failed < len(rows)):
+    async def _result(self, job: str, counts: dict[str, Any], rows: int) -> Accepted:
+        failed, done, total = (
+            _count(counts.get(f"{name}_count")) for name in ("failed", "completed", "total")
+        )
+        named = await self._import_errors(job) if failed else {}
+        if len(named) < failed or (total and done + failed < rows):
             message = (
-                f"the import job's counts do not add up: {len(rows)} sent, {done} completed, "
-                f"{failed} failed, {len(rejected)} named"
+                f"the import job's counts do not add up: {rows} sent, {done} completed, "
+                f"{failed} failed, {len(named)} named"
             )
             raise AnswerLostError(message)
-        return Accepted(rejected=rejected, confirmed=True, reference=job)
+        return Accepted(named=named, confirmed=True, reference=job)
 
-    async def _import_errors(self, job: str, rows: Sequence[OutRow]) -> dict[int, Rejection]:
-        """Every page of import errors, tied back to rows by the identifier they echo."""
-        positions = {row.identifier: i for i, row in enumerate(rows)}
-        rejected: dict[int, Rejection] = {}
+    async def _import_errors(self, job: str) -> dict[str, Rejection]:
+        """Every page of import errors, by the identifier they echo."""
+        named: dict[str, Rejection] = {}
         params = {"page[size]": "100"}
         while params:
             response = await self._transport.request(
@@ -274,12 +287,11 @@ class KlaviyoProfiles(_Klaviyo):
             for error in errors if isinstance(errors, list) else ():
                 attributes = _dig(error, "attributes")
                 echoed = _dig(attributes, "original_payload", self._field)
-                position = positions.get(str(echoed).lower()) if echoed else None
-                if position is not None:
-                    rejected[position] = _rejection(attributes)
+                if isinstance(echoed, str) and echoed:
+                    named[echoed.lower()] = _rejection(attributes)
             cursor = _cursor(_dig(page, "links", "next"))
             params = {**params, "page[cursor]": cursor} if cursor else {}
-        return rejected
+        return named
 
 
 class KlaviyoEvents(_Klaviyo):
@@ -289,19 +301,19 @@ class KlaviyoEvents(_Klaviyo):
         field, _, _ = _identify(spec, country)
         super().__init__(event_shape(spec, country), transport, field)
 
-    async def send(self, _operation: Operation, rows: Sequence[OutRow]) -> Answer:
+    async def send(self, batch: Batch) -> Answer:
         """One request of events."""
         response = await self._post(
             "/api/event-bulk-create-jobs",
             "events",
             '{"data":{"type":"event-bulk-create-job","attributes":{"events-bulk-create":{"data":[',
             "]}}}}",
-            rows,
+            batch,
         )
         if response.status == 202:
             return Accepted()
         return read_refusal(
-            response, re.compile(r"/events-bulk-create/data/(\d+)(?:/|$)"), len(rows)
+            response, re.compile(r"/events-bulk-create/data/(\d+)(?:/|$)"), batch.rows
         )
 
 
@@ -334,6 +346,10 @@ def _rejection(error: object) -> Rejection:
     if "@" in title or re.search(r"\d{6}", title):
         title = "refused"
     return Rejection(f"{title.rstrip('.')} ({field})" if field else title.rstrip("."), code)
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _dig(value: object, *keys: str) -> Any:

@@ -13,6 +13,7 @@ class Config(BaseModel):
         latency_seconds: Added to every vendor call.
         klaviyo_job_seconds: Time from accepting a bulk import to its completion.
         klaviyo_job_seconds_per_row: Further time for each of its profiles.
+        klaviyo_delete_seconds: Time from accepting a deletion to the profile's disappearance.
         klaviyo_limits: Own (per second, per minute) limits by operation.
         klaviyo_drop_test_domains: Whether events for example.com and test.com vanish, as they do
             at Klaviyo. A shop made of sample people needs this off to see its own events.
@@ -26,8 +27,10 @@ class Config(BaseModel):
         facebook_terms_accepted: Whether somebody accepted the custom audience terms.
         facebook_minimum_members: A removal that would leave fewer is refused; 0 is no floor.
         facebook_replace_seconds: Time a replacement stays in progress after its last batch.
-        facebook_operation_status: Forced `operation_status` code by audience id; 471 also
-            blocks every change, as it does at Facebook.
+        facebook_most_removed_rows: A removal of more rows is answered with a web page, as
+            large ones are reported to be; None is no such limit.
+        facebook_operation_status: Forced `operation_status` code by audience id; 414 and 471
+            also block every change, as they do at Facebook.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +39,7 @@ class Config(BaseModel):
     latency_seconds: NonNegativeFloat = 0.0
     klaviyo_job_seconds: NonNegativeFloat = 0.2
     klaviyo_job_seconds_per_row: NonNegativeFloat = 0.00001
+    klaviyo_delete_seconds: NonNegativeFloat = 0.2
     klaviyo_limits: dict[str, tuple[PositiveInt, PositiveInt]] = Field(default_factory=dict)
     klaviyo_drop_test_domains: bool = True
     attentive_limits: dict[str, PositiveInt] = Field(default_factory=dict)
@@ -48,6 +52,7 @@ class Config(BaseModel):
     facebook_terms_accepted: bool = True
     facebook_minimum_members: NonNegativeInt = 0
     facebook_replace_seconds: NonNegativeFloat = 0.2
+    facebook_most_removed_rows: PositiveInt | None = None
     facebook_operation_status: dict[str, int] = Field(default_factory=dict)
 
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from syncs.sandbox.by_hand import ByHand
 from syncs.sandbox.calls import Vendor
 from syncs.sandbox.config import Config, Settings
 from syncs.sandbox.faults import Faults, Rule
@@ -54,6 +55,7 @@ class Control:
             Route("/attentive/people", self.attentive_people, methods=["POST"]),
             Route("/attentive/events", self.attentive_events, methods=["GET"]),
             Route("/facebook/contains", self.facebook_contains, methods=["POST"]),
+            *ByHand(self._store, self._clock).routes(),
         ]
 
     async def health(self, request: Request) -> Response:

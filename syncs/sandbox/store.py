@@ -43,6 +43,8 @@ create table if not exists klaviyo_events (
     metric_id text not null, unique_id text not null, at integer not null,
     value real, currency text, properties text not null, backfill integer not null,
     unique (profile_id, metric_id, unique_id));
+create table if not exists klaviyo_deletions (
+    profile_id text primary key, finishes real not null) without rowid;
 
 create table if not exists attentive_people (
     id integer primary key, phone text unique, email text unique, client_user_id text unique,
@@ -74,6 +76,8 @@ create table if not exists facebook_members (
     primary key (audience_id, key)) without rowid;
 create index if not exists facebook_by_email on facebook_members (audience_id, email);
 create index if not exists facebook_by_phone on facebook_members (audience_id, phone);
+create table if not exists facebook_forced_status (
+    audience_id text primary key, code integer not null, until real not null) without rowid;
 create table if not exists facebook_sessions (
     account text not null, session_id text not null, target text not null, kind text not null,
     schema text not null, started real not null, last_at real not null,

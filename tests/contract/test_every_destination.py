@@ -115,10 +115,24 @@ def test_everybody_arrives_once_and_a_second_run_writes_nothing(
 
 
 def test_an_empty_audience_sends_no_request(settings: SyncSettings, box: Box, case: Case) -> None:
-    Shop().publish(settings.home)
+    nobody = {"email_suppressed": True, "sms_suppressed": True, "ads_suppressed": True}
+    Shop().add("suppressed", phone="+12125550100", **nobody).publish(settings.home)
 
     assert run(settings, case).status is Status.OK
     assert box.requests() == []
+
+
+def test_an_empty_source_is_refused(settings: SyncSettings, box: Box, case: Case) -> None:
+    shop().publish(settings.home)
+    run(settings, case)
+    before = len(box.requests())
+    Shop().publish(settings.home)
+
+    report = run(settings, case)
+
+    assert (report.status, report.writes) == (Status.REFUSED, 0)
+    assert "source_empty" in report.error
+    assert (len(box.requests()), case.held(box)) == (before, PEOPLE)
 
 
 def test_only_what_changed_is_sent(settings: SyncSettings, box: Box, case: Case) -> None:

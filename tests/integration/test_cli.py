@@ -45,7 +45,7 @@ def test_plan_sends_nothing_and_is_the_same_every_time(
 
     assert first == second
     assert first[0] == CHANGES
-    assert first[1]["plans"][0]["counts"] == {"upsert:new": 10}
+    assert first[1]["plans"][0]["counts"] == {"add:data": 10}
     assert box.requests() == []
     assert not (settings.ledgers / "klaviyo.duckdb").exists()
 

@@ -61,7 +61,7 @@ def test_removes_go_before_adds_and_by_the_hashes_that_were_added(
 
     report = run(settings, "mirror")
 
-    assert report.plan.counts == {"remove:left": 2, "upsert:new": 2}
+    assert report.plan.counts == {"remove:data": 2, "add:data": 2}
     assert [w["method"] for w in box.writes("facebook")[before:]] == ["DELETE", "POST"]
     assert box.members("Buyers") == 5
 
@@ -150,7 +150,7 @@ def test_somebody_who_shares_a_phone_with_a_leaver_stays(settings: SyncSettings,
 
     report = run(settings, "mirror")
 
-    assert report.plan.counts == {"remove:left": 1, "upsert:shared": 1}
+    assert report.plan.counts == {"remove:data": 1, "update:shared": 1}
     assert box.members("Buyers") == 3
     assert run(settings, "mirror").writes == 0
 

@@ -100,7 +100,7 @@ def test_losing_consent_is_leaving(settings: SyncSettings, box: Box) -> None:
 
     report = run(settings, "usage")
 
-    assert report.plan.counts == {"remove:left": 1}
+    assert report.plan.counts == {"remove:consent": 1}
     assert report.plan.left_out == {"no_consent": 1}
     assert box.property_values("used") == {"false": 2}
 

@@ -44,6 +44,50 @@ class Box:
         """Let Klaviyo have these profiles already."""
         self.call("POST", "/klaviyo/profiles", {"emails": emails})
 
+    def by_hand(self, path: str, **body: Any) -> int:
+        """Change what a vendor holds as its own staff would; how much was changed."""
+        return int(self.call("POST", path, body)["changed"])
+
+    def delete_profiles(self, emails: list[str]) -> int:
+        return self.by_hand("/klaviyo/profiles/delete", emails=emails)
+
+    def set_properties(self, emails: list[str], **properties: Any) -> int:
+        """At Klaviyo; None removes a property."""
+        return self.by_hand("/klaviyo/profiles/set", emails=emails, properties=properties)
+
+    def delete_people(self, **people: list[str]) -> int:
+        """At Attentive, by ``phones`` and ``emails``."""
+        return self.by_hand("/attentive/people/delete", **people)
+
+    def set_attributes(self, properties: dict[str, Any], **people: list[str]) -> int:
+        """At Attentive, by ``phones`` and ``emails``; None removes an attribute."""
+        return self.by_hand("/attentive/people/set", properties=properties, **people)
+
+    def audience_id(self, name: str) -> str:
+        found = [a for a in self.state()["facebook"]["audiences"] if a["name"] == name]
+        assert len(found) == 1, f"{len(found)} audiences are named {name}"
+        return str(found[0]["id"])
+
+    def delete_members(self, audience: str, **which: Any) -> int:
+        """Of a Facebook audience, by ``cells`` or the first ``count``."""
+        key = self.audience_id(audience)
+        return self.by_hand("/facebook/members/delete", audience_id=key, **which)
+
+    def delete_audience(self, audience: str) -> int:
+        key = self.audience_id(audience)
+        return self.by_hand("/facebook/audiences/delete", audience_id=key)
+
+    def rename_audience(self, audience: str, name: str) -> int:
+        key = self.audience_id(audience)
+        return self.by_hand("/facebook/audiences/rename", audience_id=key, name=name)
+
+    def force_status(
+        self, audience: str, code: int | None, *, seconds: float | None = None
+    ) -> None:
+        """The operation status of a Facebook audience, for a while or until None is forced."""
+        key = self.audience_id(audience)
+        self.by_hand("/facebook/audiences/status", audience_id=key, code=code, seconds=seconds)
+
     def requests(self, vendor: str = "") -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.call("GET", f"/requests?vendor={vendor}")
         return found

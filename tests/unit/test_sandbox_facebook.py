@@ -337,12 +337,43 @@ def test_a_removal_that_leaves_too_few_is_refused_as_a_whole(lab: Lab):
     assert members(lab) == {"Customers": 8}
 
 
-def test_a_flagged_audience_accepts_no_change(lab: Lab):
+@pytest.mark.parametrize(("code", "error"), [(471, (100, 1713230)), (414, (2650, 1870145))])
+def test_a_flagged_or_busy_audience_accepts_no_change(lab: Lab, code, error):
     key = create(lab)
-    lab.configure(facebook_operation_status={key: 471})
-    assert refusal(send(lab, "POST", key, [person(1)])) == (100, 1713230)
+    lab.configure(facebook_operation_status={key: code})
+    assert refusal(send(lab, "POST", key, [person(1)])) == error
     described = lab.facebook("GET", f"/{key}", params={"fields": "operation_status"}).json()
-    assert described["operation_status"]["code"] == 471
+    assert described["operation_status"]["code"] == code
+
+
+def test_a_status_can_be_forced_for_a_while(lab: Lab):
+    key = create(lab)
+    order = {"audience_id": key, "code": 414, "seconds": 60}
+    assert lab.call("POST", "/_sandbox/facebook/audiences/status", json=order).status_code == 200
+    assert refusal(send(lab, "POST", key, [person(1)])) == (2650, 1870145)
+    lab.clock.now += 61
+    assert send(lab, "POST", key, [person(1)]).status_code == 200
+    assert members(lab) == {"Customers": 1}
+
+
+def test_sizes_are_blurred_bounds_and_no_count(lab: Lab):
+    key = create(lab)
+    send(lab, "POST", key, [person(n) for n in range(5_000)])
+    fields = {"fields": "approximate_count_lower_bound,approximate_count_upper_bound"}
+    shown = lab.facebook("GET", f"/{key}", params=fields).json()
+    assert shown["approximate_count_lower_bound"] == 4_800
+    assert shown["approximate_count_upper_bound"] == 5_200
+
+
+def test_a_removal_above_the_size_that_was_ordered_meets_a_web_page(lab: Lab):
+    key = create(lab)
+    send(lab, "POST", key, [person(n) for n in range(5)])
+    lab.configure(facebook_most_removed_rows=2)
+    large = send(lab, "DELETE", key, [person(n) for n in range(3)])
+    assert (large.status_code, large.headers["content-type"]) == (400, "text/html; charset=utf-8")
+    assert send(lab, "DELETE", key, [person(n) for n in range(2)]).status_code == 200
+    assert send(lab, "POST", key, [person(n) for n in range(5)]).status_code == 200
+    assert members(lab) == {"Customers": 5}
 
 
 def test_a_replacement_wipes_with_batch_1_and_blocks_until_it_is_done(lab: Lab):
@@ -375,6 +406,30 @@ def test_an_opt_out_leaves_every_audience_of_the_account(lab: Lab):
     answer = lab.facebook("DELETE", f"{ACCOUNT}/usersofanyaudience", json=body)
     assert answer.json()["num_received"] == 1
     assert members(lab) == {"one": 1, "two": 1}
+
+
+@pytest.mark.parametrize(("code", "error"), [(471, (100, 1713230)), (414, (2650, 1870145))])
+def test_an_opt_out_is_refused_for_one_audience_that_takes_no_change(lab: Lab, code, error):
+    for number, name in enumerate(("one", "two")):
+        key = create(lab, name)
+        send(lab, "POST", key, [person(number), person(9)])
+    lab.configure(facebook_operation_status={key: code})
+
+    def opt_out(number):
+        body = {"payload": {"schema": SCHEMA, "is_raw": True, "data": [person(number)]}}
+        return lab.facebook("DELETE", f"{ACCOUNT}/usersofanyaudience", json=body)
+
+    assert refusal(opt_out(9)) == error
+    assert members(lab) == {"one": 2, "two": 2}
+    assert opt_out(0).status_code == 200
+    assert members(lab) == {"one": 1, "two": 2}
+
+
+@pytest.mark.parametrize("change", [{"name": ""}, {"name": 7}, {"description": None}, {}])
+def test_a_wrong_name_renames_nothing(lab: Lab, change):
+    key = create(lab)
+    assert refusal(lab.facebook("POST", f"/{key}", json=change))[0] == 100
+    assert members(lab) == {"Customers": 0}
 
 
 def test_usage_headers_name_the_tier(lab: Lab):

@@ -364,12 +364,26 @@ def test_deletion_forgets_one_person_once(lab: Lab):
     path = "/api/data-privacy-deletion-jobs"
     answer = lab.klaviyo("POST", path, json=deletion(email="A@shop.example"))
     assert (answer.status_code, answer.content) == (202, b"")
+    assert profile(lab, "a@shop.example") is not None
     again = lab.klaviyo("POST", path, json=deletion(email="a@shop.example"))
-    assert problems(again, 404)[0]["code"] == "not_found"
+    assert again.status_code == 202
+    lab.clock.now += 1
+    gone = lab.klaviyo("POST", path, json=deletion(email="a@shop.example"))
+    assert problems(gone, 404)[0]["code"] == "not_found"
     two = deletion(email="b@shop.example", phone_number="+19148440001")
     assert problems(lab.klaviyo("POST", path, json=two))
     assert profile(lab, "a@shop.example") is None
     assert profile(lab, "b@shop.example") is not None
+
+
+def test_whoever_is_written_after_a_deletion_is_somebody_new(lab: Lab):
+    run_job(lab, row("a@shop.example", properties={"used": True}))
+    path = "/api/data-privacy-deletion-jobs"
+    lab.klaviyo("POST", path, json=deletion(email="a@shop.example"))
+    lab.clock.now += 1
+    run_job(lab, row("a@shop.example"))
+    lab.clock.now += 1
+    assert profile(lab, "a@shop.example")["attributes"]["properties"] == {}
 
 
 def test_people_can_be_known_beforehand(lab: Lab):

@@ -10,6 +10,7 @@ from syncs.sandbox.calls import Call, JsonObject, Reply, json_reply
 from syncs.sandbox.config import Settings
 from syncs.sandbox.facebook.parameters import truth, whole_number
 from syncs.sandbox.facebook.problems import refuse
+from syncs.sandbox.facebook.standing import Standings
 from syncs.sandbox.store import Store
 
 MAX_AUDIENCES = 500
@@ -40,6 +41,8 @@ _STATUS = {
     471: "The audience was flagged for policy.",
 }
 _PLACEHOLDER_COUNT = 1_000
+_BLUR = 0.05
+_COUNTS = frozenset({"approximate_count_lower_bound", "approximate_count_upper_bound"})
 
 
 class Audiences:
@@ -48,6 +51,7 @@ class Audiences:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
+        self._standings = Standings(store.connection, settings)
 
     def account(self, call: Call) -> Reply:
         """Fields of an ad account, among them whether the terms were accepted."""
@@ -129,6 +133,8 @@ class Audiences:
         wanted = {k: v for k, v in given.items() if k not in _CREDENTIALS}
         if not wanted or not wanted.keys() <= {"name", "description", "opt_out_link"}:
             raise refuse(100, "(#100) Unsupported parameter")
+        if not all(isinstance(value, str) for value in wanted.values()) or wanted.get("name") == "":
+            raise refuse(100, "(#100) Invalid parameter")
         key, connection = call.params["audience"], self._store.connection
         self._described(call, key, ("id",))
         connection.execute(
@@ -159,37 +165,37 @@ class Audiences:
 
     def _described(self, call: Call, key: str, names: tuple[str, ...]) -> JsonObject:
         row = self._store.connection.execute(
-            "select account, fields, style, created, updated, replacing_until"
-            " from facebook_audiences where id = ?",
+            "select account, fields, created, updated from facebook_audiences where id = ?",
             (key,),
         ).fetchone()
         if row is None:
             raise refuse(100, "Unsupported get request. Object does not exist", subcode=33)
-        account, fields, style, created, updated, replacing_until = row
-        forced = self._settings.config.facebook_operation_status.get(key)
-        code = forced or operation_status(style, replacing_until, call.now)
+        account, fields, created, updated = row
+        code = self._standings.code(key, call.now)
         status = {"code": code, "description": _STATUS.get(code, "")}
+        lowest, highest = self._blurred(key) if _COUNTS.intersection(names) else (0, 0)
         everything: JsonObject = {
             **json.loads(fields),
             "id": key,
             "account_id": account,
             "operation_status": status,
             "delivery_status": {"code": 200, "description": "Ready"},
-            # Sizes are blurred, and while small they are a placeholder.
-            "approximate_count_lower_bound": _PLACEHOLDER_COUNT,
-            "approximate_count_upper_bound": _PLACEHOLDER_COUNT,
+            "approximate_count_lower_bound": lowest,
+            "approximate_count_upper_bound": highest,
             "time_created": int(created),
             "time_updated": int(updated),
             "time_content_updated": int(updated),
         }
         return {name: everything[name] for name in ("id", *names) if name in everything}
 
-
-def operation_status(style: str | None, replacing_until: float, now: float) -> int:
-    """The code of an audience: nothing uploaded yet, being replaced, or normal."""
-    if now < replacing_until:
-        return 414
-    return 410 if style is None else 200
+    def _blurred(self, key: str) -> tuple[int, int]:
+        """Bounds of an audience's size: rounded, and while it is small a placeholder."""
+        (held,) = self._store.connection.execute(
+            "select count(*) from facebook_members where audience_id = ?", (key,)
+        ).fetchone()
+        if held < _PLACEHOLDER_COUNT:
+            return _PLACEHOLDER_COUNT, _PLACEHOLDER_COUNT
+        return int(round(held * (1 - _BLUR), -2)), int(round(held * (1 + _BLUR), -2))
 
 
 def _fields(call: Call, allowed: frozenset[str]) -> tuple[str, ...]:

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from syncs.sandbox.calls import Call, JsonObject, Reply, json_reply
 from syncs.sandbox.config import Settings
 from syncs.sandbox.facebook.payload import Member, Upload, read_payload
-from syncs.sandbox.facebook.problems import refuse
+from syncs.sandbox.facebook.problems import refuse, refuse_html
 from syncs.sandbox.facebook.sessions import REPLACE, SESSION_SECONDS, Batch, Sessions
+from syncs.sandbox.facebook.standing import REPLACING, Standings, refusal
 from syncs.sandbox.store import Store
-
-_FLAGGED = 471
 
 
 class Members:
@@ -20,6 +19,7 @@ class Members:
         self._store = store
         self._settings = settings
         self._sessions = sessions
+        self._standings = Standings(store.connection, settings)
 
     def add_or_method(self, call: Call) -> Reply:
         """Adds, unless the caller spells a removal as a POST with `method=DELETE`."""
@@ -38,6 +38,8 @@ class Members:
         upload = read_payload(given.get("payload"), value_based=bool(audience["is_value_based"]))
         if call.now < audience["replacing_until"]:
             raise refuse(2650, "A replacement is in progress", subcode=1870145)
+        if kind == "remove":
+            self._check_size(upload)
         self._keep_style(key, audience["style"], upload)
         batch = self._sessions.open(
             call, given.get("session"), upload, account=audience["account"], target=key, kind=kind
@@ -80,10 +82,14 @@ class Members:
         return _answer({"account_id": audience["account"]}, upload, batch)
 
     def remove_everywhere(self, call: Call) -> Reply:
-        """Removes people from every audience of the account: the call for an opt-out."""
+        """Removes people from every audience of the account: the call for an opt-out.
+
+        One audience that holds some of them and takes no change refuses the whole call.
+        """
         account = call.params["account"]
         given = call.parameters
         upload = read_payload(given.get("payload"), value_based=False)
+        self._check_size(upload)
         batch = self._sessions.open(
             call,
             given.get("session"),
@@ -93,10 +99,14 @@ class Members:
             kind="remove_everywhere",
         )
         audiences = self._store.connection.execute(
-            "select id from facebook_audiences where account = ?", (account,)
+            "select id, replacing_until > ? from facebook_audiences where account = ?",
+            (call.now, account),
         ).fetchall()
-        for (key,) in audiences:
-            self._delete_checked(key, upload.members)
+        for key, replacing in audiences:
+            code = self._standings.forced(key, call.now) or (REPLACING if replacing else None)
+            refused = refusal(code)
+            if self._delete_checked(key, upload.members) and refused:
+                raise refused
         return _answer({"account_id": account}, upload, batch)
 
     def _audience(self, call: Call, key: str) -> JsonObject:
@@ -107,8 +117,9 @@ class Members:
         ).fetchone()
         if row is None:
             raise refuse(100, f"Unsupported {call.method.lower()} request", subcode=33)
-        if self._settings.config.facebook_operation_status.get(key) == _FLAGGED:
-            raise refuse(100, "(#100) The audience was flagged for policy", subcode=1713230)
+        refused = refusal(self._standings.forced(key, call.now))
+        if refused:
+            raise refused
         names = ("account", "style", "is_value_based", "replacing_until", "replacing_session")
         return dict(zip(names, row, strict=True))
 
@@ -128,7 +139,12 @@ class Members:
             [(key, m.key, m.email, m.phone, m.extern_id, m.madid) for m in members],
         )
 
-    def _delete_checked(self, key: str, members: Iterable[Member]) -> None:
+    def _check_size(self, upload: Upload) -> None:
+        most = self._settings.config.facebook_most_removed_rows
+        if most is not None and upload.received > most:
+            raise refuse_html()
+
+    def _delete_checked(self, key: str, members: Iterable[Member]) -> int:
         connection = self._store.connection
         before = _count(connection, key)
         for column, rows in _grouped(members).items():
@@ -140,6 +156,7 @@ class Members:
         if after < before and after < self._settings.config.facebook_minimum_members:
             message = "The audience would become too small"
             raise refuse(200, message, subcode=1870047, status=403)
+        return before - after
 
     def _touch(self, key: str, now: float) -> None:
         self._store.connection.execute(

@@ -1,9 +1,11 @@
 """Klaviyo's single-profile calls: look up, create, update, delete."""
 
 import json
+import math
 import re
 
 from syncs.sandbox.calls import Call, JsonObject, Operation, Reply
+from syncs.sandbox.config import Settings
 from syncs.sandbox.klaviyo import queries
 from syncs.sandbox.klaviyo.bodies import read_data, read_document
 from syncs.sandbox.klaviyo.checks import as_object, is_email, is_oversized, is_phone, row_problems
@@ -32,8 +34,11 @@ _SORTS = frozenset({"id", "email", "created", "updated"})
 class People:
     """Profiles, one at a time."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
+        self._settings = settings
+        # Unknown after a start, so the first call looks.
+        self._next_due = 0.0
 
     def operations(self) -> tuple[Operation, ...]:
         """The endpoints of single profiles."""
@@ -118,7 +123,7 @@ class People:
         return document(200, {"data": profile.resource(call.base)}, rows=1)
 
     def delete(self, call: Call) -> Reply:
-        """Forgets a person and their events; 404 when there is nobody to forget."""
+        """Takes the deletion of a person and their events; 404 when there is nobody to forget."""
         attributes = read_document(call, "data-privacy-deletion-job")
         column, value = _deletion_target(attributes)
         connection = self._store.connection
@@ -127,9 +132,31 @@ class People:
         ).fetchone()
         if row is None:
             raise missing(_DELETED)
-        connection.execute("delete from klaviyo_events where profile_id = ?", row)
-        connection.execute("delete from klaviyo_profiles where id = ?", row)
+        finishes = call.now + self._settings.config.klaviyo_delete_seconds
+        connection.execute(
+            "insert or ignore into klaviyo_deletions (profile_id, finishes) values (?, ?)",
+            (row[0], finishes),
+        )
+        self._next_due = min(self._next_due, finishes)
         return Reply(202, rows=1)
+
+    def forget(self) -> None:
+        """Looks for due deletions at the next call."""
+        self._next_due = 0.0
+
+    def settle(self, now: float) -> None:
+        """Carries out the deletions that are due."""
+        if now < self._next_due:
+            return
+        due = "(select profile_id from klaviyo_deletions where finishes <= ?)"
+        with self._store.transaction() as connection:
+            connection.execute(f"delete from klaviyo_events where profile_id in {due}", (now,))
+            connection.execute(f"delete from klaviyo_profiles where id in {due}", (now,))
+            connection.execute("delete from klaviyo_deletions where finishes <= ?", (now,))
+            (following,) = connection.execute(
+                "select min(finishes) from klaviyo_deletions"
+            ).fetchone()
+        self._next_due = math.inf if following is None else following
 
 
 def _checked_row(call: Call) -> JsonObject:

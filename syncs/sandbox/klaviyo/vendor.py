@@ -77,6 +77,7 @@ class Klaviyo:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._settings = settings
         self._imports = Imports(store, settings)
+        self._people = People(store, settings)
         self._limiters: dict[tuple[str, int, int], TwoWindows] = {}
         accounts = Operation(
             "get_accounts", "GET", re.compile("/api/accounts/?"), False, self._accounts
@@ -84,7 +85,7 @@ class Klaviyo:
         self._operations = (
             accounts,
             *self._imports.operations(),
-            *People(store).operations(),
+            *self._people.operations(),
             *Events(store, settings).operations(),
         )
 
@@ -93,13 +94,15 @@ class Klaviyo:
         return first_match(self._operations, method, path)
 
     def settle(self, now: float) -> None:
-        """Applies import jobs that are due."""
+        """Applies import jobs and deletions that are due."""
         self._imports.settle(now)
+        self._people.settle(now)
 
     def forget(self) -> None:
         """Fresh windows."""
         self._limiters.clear()
         self._imports.forget()
+        self._people.forget()
 
     def answer(self, operation: Operation | None, call: Call) -> Reply:
         """Checks the call, then does it."""
