@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from dagster_project.assets.erasures import build_erasure_assets
 from dagster_project.assets.load import build_load_assets
 from dagster_project.assets.publish import GROUPS, build_publish_asset, published_key
 from dagster_project.assets.syncs import build_sync_assets
@@ -18,6 +19,9 @@ export_for_dbt(settings)
 
 dbt_models, dbt = build_dbt_assets(settings)
 specs = load_specs(settings.specs)
+sync_settings = SyncSettings()
+accounts = sorted({spec.account for spec in specs.values()})
+published = [published_key(group) for group in GROUPS]
 
 # In the demo everything shares two cores and one process is quickest; in production the accounts
 # are synced side by side, each in a process of its own.
@@ -34,9 +38,8 @@ defs = dg.Definitions(
         *build_load_assets(settings),
         dbt_models,
         build_publish_asset(settings),
-        *build_sync_assets(
-            list(specs.values()), SyncSettings(), [published_key(group) for group in GROUPS]
-        ),
+        *build_sync_assets(list(specs.values()), sync_settings, published),
+        *build_erasure_assets(accounts, sync_settings, published, settings.as_of),
     ],
     asset_checks=build_checks(settings),
     jobs=[daily_segments, reload_history],

@@ -13,10 +13,12 @@ from dagster_project.sources import (
     LoadResult,
     SourceError,
     Table,
+    join_pseudonyms,
     load_table,
     normalise_phones,
     open_source,
 )
+from syncs import SyncError, SyncSettings, install_keep_out
 
 _GROUP = "raw"
 _OWNERS = ["team:data"]
@@ -28,6 +30,7 @@ def build_load_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     return [
         *(_table_asset(table, settings) for table in TABLES),
         _phone_numbers(settings),
+        _renewed_requests(settings),
         _load_report(settings),
     ]
 
@@ -48,15 +51,17 @@ def _table_asset(table: Table, settings: Settings) -> dg.AssetsDefinition:
     )
     def raw_table(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         started = time.monotonic()
-        options = LoadOptions(
-            shop_timezone=settings.shop_timezone,
-            max_rejected_fraction=settings.max_rejected_fraction,
-        )
         try:
             source = open_source(settings.source_format, settings.source_location)
             with warehouse.write(settings.warehouse_path) as con:
+                options = LoadOptions(
+                    shop_timezone=settings.shop_timezone,
+                    max_rejected_fraction=settings.max_rejected_fraction,
+                    forgotten_list=install_keep_out(_of_syncs(settings), con).list_id,
+                    shop_country=settings.shop_country,
+                )
                 result = load_table(con, table, source, options)
-        except (SourceError, LoadError) as error:
+        except (SourceError, LoadError, SyncError) as error:
             # A bad file is as bad on the next attempt: a person must look at it.
             raise dg.Failure(str(error), allow_retries=False) from None
         for warning in source.warnings:
@@ -89,6 +94,44 @@ def _phone_numbers(settings: Settings) -> dg.AssetsDefinition:
         )
 
     return phone_numbers
+
+
+def _renewed_requests(settings: Settings) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=table_key("renewed_requests"),
+        deps=[table_key(table.name) for table in TABLES],
+        description=(
+            "New accounts and addresses of people who were forgotten: to be erased like a request. "
+            "Their pseudonyms in the raw tables are joined here, one a person."
+        ),
+        group_name=_GROUP,
+        owners=_OWNERS,
+        kinds=_KINDS,
+        pool="duckdb_write",
+    )
+    def renewed_requests() -> dg.MaterializeResult[None]:
+        joined = 0
+        try:
+            with warehouse.write(settings.warehouse_path) as con:
+                keep_out = install_keep_out(_of_syncs(settings), con)
+                if keep_out.list_id is not None:
+                    joined = join_pseudonyms(con)
+                row = con.execute("select count(*) from raw.renewed_requests").fetchone()
+        except SyncError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": int(row[0]) if row else 0,
+                "forgotten identifiers": keep_out.identifiers,
+                "pseudonyms joined": joined,
+            }
+        )
+
+    return renewed_requests
+
+
+def _of_syncs(settings: Settings) -> SyncSettings:
+    return SyncSettings(SEGMENTS_HOME=settings.home, SHOP_COUNTRY=settings.shop_country)
 
 
 def _load_report(settings: Settings) -> dg.AssetsDefinition:

@@ -10,7 +10,7 @@ from datetime import date
 
 import dagster as dg
 
-from dagster_project import warehouse
+from dagster_project import purge, warehouse
 from dagster_project.settings import Settings, now
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -27,13 +27,20 @@ _DESCRIPTIONS = {
 }
 
 
+ERASURES_KEY = dg.AssetKey(["published", warehouse.ERASURES])
+"""The asset of the list of people whom the vendors have to erase."""
+
+
 def published_key(group: str) -> dg.AssetKey:
     """The asset of a group of published tables."""
     return dg.AssetKey(["published", group])
 
 
 def build_publish_asset(settings: Settings) -> dg.AssetsDefinition:
-    """The published tables, one asset a group, all swapped in with one rename."""
+    """The published tables, one asset a group, all swapped in with one rename.
+
+    When people were forgotten, the warehouse is purged of them in the same step.
+    """
 
     @dg.multi_asset(
         name="publish",
@@ -47,6 +54,16 @@ def build_publish_asset(settings: Settings) -> dg.AssetsDefinition:
                 kinds={"duckdb"},
             )
             for group, tables in GROUPS.items()
+        ]
+        + [
+            dg.AssetSpec(
+                ERASURES_KEY,
+                deps=[dg.AssetKey(["marts", warehouse.ERASURES])],
+                description="Whom the vendors have to erase, in a file only its owner may read.",
+                group_name="published",
+                owners=["team:data"],
+                kinds={"duckdb"},
+            )
         ],
         pool="duckdb_write",
     )
@@ -62,6 +79,7 @@ def build_publish_asset(settings: Settings) -> dg.AssetsDefinition:
                 shop_currency=settings.shop_currency,
                 clock=now,
             )
+            purged = purge.purge(settings.warehouse_path)
         except warehouse.WarehouseError as error:
             raise dg.Failure(str(error)) from None
         for group, tables in GROUPS.items():
@@ -75,6 +93,15 @@ def build_publish_asset(settings: Settings) -> dg.AssetsDefinition:
                     **{f"rows of {table}": published.tables[table] for table in tables},
                 },
             )
+
+        yield dg.MaterializeResult(
+            asset_key=ERASURES_KEY,
+            metadata={
+                "dagster/row_count": published.erasures,
+                "publication_id": published.publication_id,
+                "warehouse purged": purged,
+            },
+        )
 
     return publish
 

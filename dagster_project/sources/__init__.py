@@ -1,7 +1,8 @@
 """Reads order history from where it lies into schema `raw` of the warehouse.
 
 `open_source` makes a source of the wanted format, `load_table` loads one canonical table of it,
-`load` all of them, and `normalise_phones` prepares the phone numbers they hold.
+`load` all of them, and `normalise_phones` prepares the phone numbers they hold. `join_pseudonyms`
+comes last when somebody was forgotten.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dagster_project.sources.contract import TABLE_NAMES, TABLES, Table, table_n
 from dagster_project.sources.errors import LoadError, SourceError
 from dagster_project.sources.loader import LoadOptions, LoadResult, load, load_table
 from dagster_project.sources.phones import PhoneResult, normalise_phones
+from dagster_project.sources.pseudonyms import join_pseudonyms
 
 __all__ = [
     "FORMATS",
@@ -26,6 +28,7 @@ __all__ = [
     "SourceError",
     "Staged",
     "Table",
+    "join_pseudonyms",
     "load",
     "load_table",
     "normalise_phones",

@@ -62,6 +62,10 @@ class Table:
 
     `key` identifies a row; without a key only fully identical rows are repetitions of each other.
     `key_needs` names the column that must be filled for the key to apply at all.
+
+    `impersonal` names what stays of a row whose person was forgotten; every other column of it
+    becomes empty, so that a new column is personal until somebody says otherwise. Without it a row
+    is a list of identifiers, each of which is judged by itself.
     """
 
     name: str
@@ -69,6 +73,7 @@ class Table:
     key: tuple[str, ...] = ()
     key_needs: str | None = None
     required: bool = False
+    impersonal: tuple[str, ...] = ()
 
     def column(self, name: str) -> Column:
         """The column called `name`.
@@ -130,6 +135,26 @@ TABLES: tuple[Table, ...] = (
         ),
         key=("order_id",),
         required=True,
+        # Tags decide whether an order is wholesale or a renewal, and so its number.
+        impersonal=(
+            "order_id",
+            "ordered_at",
+            "total_amount",
+            "updated_at",
+            "cancelled_at",
+            "financial_status",
+            "is_test",
+            "source_name",
+            "currency",
+            "gross_amount",
+            "discount_amount",
+            "shipping_amount",
+            "tax_amount",
+            "refunded_amount",
+            "ship_country",
+            "ship_region",
+            "tags",
+        ),
     ),
     Table(
         "order_discounts",
@@ -181,6 +206,7 @@ TABLES: tuple[Table, ...] = (
             Column("tags"),
         ),
         key=("customer_id",),
+        impersonal=("created_at",),
     ),
     Table(
         "checkouts",
@@ -192,6 +218,7 @@ TABLES: tuple[Table, ...] = (
             Column("total_amount", Kind.MONEY),
         ),
         key=("checkout_token",),
+        impersonal=("checkout_token", "created_at", "updated_at", "completed_at", "total_amount"),
     ),
     Table(
         "campaigns",
@@ -210,6 +237,7 @@ TABLES: tuple[Table, ...] = (
             _need("sent_at", Kind.INSTANT),
             *_text("customer_id", "email", "code"),
         ),
+        impersonal=("campaign_id", "sent_at"),
     ),
     Table(
         "referrals",
@@ -228,6 +256,7 @@ TABLES: tuple[Table, ...] = (
             *_many(Kind.INSTANT, "joined_at", "left_at"),
         ),
         key=("customer_id",),
+        impersonal=("status", "tier", "points", "joined_at", "left_at"),
     ),
     Table("costs", (_need("sku"), _need("unit_cost", Kind.MONEY)), key=("sku",)),
     Table(
@@ -244,6 +273,15 @@ TABLES: tuple[Table, ...] = (
         (*_text("customer_id", "email", "phone"), _need("requested_at", Kind.INSTANT)),
     ),
 )
+
+IDENTIFIERS: dict[str, str] = {
+    "email": "email",
+    "customer_id": "customer_id",
+    "referrer_customer_id": "customer_id",
+    "referred_customer_id": "customer_id",
+    "phone": "phone",
+}
+"""The columns that name a person and the type of identifier they hold, the strongest first."""
 
 TABLE_NAMES: tuple[str, ...] = tuple(table.name for table in TABLES)
 

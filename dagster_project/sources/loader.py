@@ -14,10 +14,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dagster_project.sources import checks
+from dagster_project.sources import checks, forgotten
 from dagster_project.sources.base import MALFORMED_ROWS, STAGED_ROWS, canonical_slot, extra_slot
 from dagster_project.sources.contract import TABLES
 from dagster_project.sources.errors import LoadError
+from dagster_project.sources.raw_tables import (
+    KEPT_OUT,
+    LINKS,
+    RENEWED_REQUESTS,
+    ensure_bookkeeping,
+)
 from dagster_project.sources.sql import identifier, literal
 
 if TYPE_CHECKING:
@@ -29,6 +35,14 @@ if TYPE_CHECKING:
     from dagster_project.sources.contract import Table
 
 _TOP_REASONS = 3
+_TEMPORARY = (
+    STAGED_ROWS,
+    MALFORMED_ROWS,
+    checks.TYPED_ROWS,
+    checks.REJECTED_ROWS,
+    forgotten.RENEWED_REQUESTS,
+    forgotten.LINKS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +51,16 @@ class LoadOptions:
 
     `shop_timezone` is the IANA zone of timestamps without an offset. Above
     `max_rejected_fraction` (0 to 1, rejected rows of all rows) a table is refused.
+
+    `forgotten_list` names the list of forgotten people that SQL on the connection can ask about
+    (see `syncs.install_keep_out`), None when nobody was forgotten. Their phones without a country
+    code belong to `shop_country` (ISO 3166-1 alpha-2).
     """
 
     shop_timezone: str
     max_rejected_fraction: float = 0.01
+    forgotten_list: str | None = None
+    shop_country: str = "US"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +103,27 @@ def load_table(
         LoadError: too many rows were rejected (they are in `raw.rejected_rows`), a required column
             is missing or a file cannot be read. The table of the previous load is untouched.
     """
-    _ensure_bookkeeping(con)
+    ensure_bookkeeping(con)
     try:
-        staged = source.stage(con, table)
-        if staged is None:
-            return _store_empty(con, table)
+        found = source.stage(con, table)
+        if found is None:
+            return _store_empty(con, table, options)
+        staged = found
+        if options.forgotten_list is not None:
+            staged = forgotten.forget(
+                con,
+                table,
+                found,
+                shop_timezone=options.shop_timezone,
+                shop_country=options.shop_country,
+            )
         checks.type_rows(con, table, staged, options.shop_timezone)
         duplicates = checks.drop_duplicates(con, table, staged)
-        return _store(con, table, staged, options, duplicates)
+        if options.forgotten_list is not None:
+            forgotten.forget_rejected(con)
+        return _store(con, table, staged, options, found=found, duplicates=duplicates)
     finally:
-        for temporary in (STAGED_ROWS, MALFORMED_ROWS, checks.TYPED_ROWS, checks.REJECTED_ROWS):
+        for temporary in _TEMPORARY:
             con.execute(f"DROP TABLE IF EXISTS {temporary}")
 
 
@@ -101,8 +132,11 @@ def _store(
     table: Table,
     staged: Staged,
     options: LoadOptions,
+    *,
+    found: Staged,
     duplicates: int,
 ) -> LoadResult:
+    """Store `staged`, what is left of the columns that were `found`."""
     rows = _count(con, checks.TYPED_ROWS)
     rejected = _count(con, checks.REJECTED_ROWS)
     reasons = {
@@ -122,7 +156,8 @@ def _store(
     with _transaction(con):
         _store_rows(con, table, staged)
         _store_rejected(con, table, staged)
-        _store_columns(con, table, staged.present)
+        _store_columns(con, table, found.present)
+        _store_keeping_out(con, table, options)
     return LoadResult(
         table=table.name,
         rows=rows,
@@ -131,20 +166,8 @@ def _store(
         reasons=reasons,
         files=staged.files,
         present=True,
-        missing_columns=tuple(c.name for c in table.columns if c.name not in staged.present),
+        missing_columns=tuple(c.name for c in table.columns if c.name not in found.present),
         extra_columns=staged.extras,
-    )
-
-
-def _ensure_bookkeeping(con: DuckDBPyConnection) -> None:
-    con.execute("CREATE SCHEMA IF NOT EXISTS raw")
-    con.execute(
-        "CREATE TABLE IF NOT EXISTS raw.rejected_rows (table_name VARCHAR, source_file VARCHAR, "
-        "source_line BIGINT, reason VARCHAR, row VARCHAR)"
-    )
-    con.execute(
-        "CREATE TABLE IF NOT EXISTS raw.source_columns "
-        "(table_name VARCHAR, column_name VARCHAR, present BOOLEAN)"
     )
 
 
@@ -168,12 +191,13 @@ def _store_rows(con: DuckDBPyConnection, table: Table, staged: Staged) -> None:
     )
 
 
-def _store_empty(con: DuckDBPyConnection, table: Table) -> LoadResult:
+def _store_empty(con: DuckDBPyConnection, table: Table, options: LoadOptions) -> LoadResult:
     columns = ", ".join(f"{identifier(c.name)} {c.kind.sql_type}" for c in table.columns)
     with _transaction(con):
         con.execute(f"CREATE OR REPLACE TABLE raw.{identifier(table.name)} ({columns})")
         con.execute("DELETE FROM raw.rejected_rows WHERE table_name = ?", [table.name])
         _store_columns(con, table, ())
+        _store_keeping_out(con, table, options)
     return LoadResult(
         table=table.name,
         rows=0,
@@ -194,6 +218,21 @@ def _store_columns(con: DuckDBPyConnection, table: Table, present: tuple[str, ..
         "SELECT ?, name, list_contains(?::VARCHAR[], name) FROM (SELECT unnest(?) AS name)",
         [table.name, list(present), [column.name for column in table.columns]],
     )
+
+
+def _store_keeping_out(con: DuckDBPyConnection, table: Table, options: LoadOptions) -> None:
+    """Remember which list of forgotten people held, and what their rows said of one another."""
+    for kept in (KEPT_OUT, RENEWED_REQUESTS, LINKS):
+        con.execute(f"DELETE FROM {kept} WHERE table_name = ?", [table.name])
+    if options.forgotten_list is None:
+        return
+    con.execute(f"INSERT INTO {KEPT_OUT} VALUES (?, ?)", [table.name, options.forgotten_list])
+    for kept, found in (
+        (RENEWED_REQUESTS, forgotten.RENEWED_REQUESTS),
+        (LINKS, forgotten.LINKS),
+    ):
+        if con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [found]).fetchone():
+            con.execute(f"INSERT INTO {kept} SELECT ?, * FROM {found}", [table.name])
 
 
 def _store_rejected(con: DuckDBPyConnection, table: Table, staged: Staged) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import phonenumbers
 
 from dagster_project.sources.contract import TABLES
+from dagster_project.sources.raw_tables import KNOWN_PHONES, ensure_bookkeeping, loaded_tables
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -46,17 +47,8 @@ def normalise_phones(con: DuckDBPyConnection, region: str) -> PhoneResult:
     One row per distinct text; `e164` is NULL for a text that is no valid number. Texts that are
     already known for `region` are not parsed again, texts no table holds any more are forgotten.
     """
-    con.execute("CREATE SCHEMA IF NOT EXISTS raw")
-    con.execute(
-        "CREATE TABLE IF NOT EXISTS raw.phone_numbers (phone VARCHAR, e164 VARCHAR, region VARCHAR)"
-    )
-    loaded = {
-        str(row[0])
-        for row in con.execute(
-            "SELECT table_name FROM duckdb_tables() "
-            "WHERE schema_name = 'raw' AND database_name = current_database()"
-        ).fetchall()
-    }
+    ensure_bookkeeping(con)
+    loaded = loaded_tables(con)
     tables = [
         table.name
         for table in TABLES
@@ -71,7 +63,7 @@ def normalise_phones(con: DuckDBPyConnection, region: str) -> PhoneResult:
         str(row[0])
         for row in con.execute(
             "SELECT phone FROM phones_in_use ANTI JOIN "
-            "(SELECT phone FROM raw.phone_numbers WHERE region = ?) USING (phone)",
+            f"(SELECT phone FROM {KNOWN_PHONES} WHERE region = ?) USING (phone)",
             [region],
         ).fetchall()
     ]
@@ -79,12 +71,12 @@ def normalise_phones(con: DuckDBPyConnection, region: str) -> PhoneResult:
     con.begin()
     try:
         con.execute(
-            "DELETE FROM raw.phone_numbers "
+            f"DELETE FROM {KNOWN_PHONES} "
             "WHERE region IS DISTINCT FROM ? OR phone NOT IN (FROM phones_in_use)",
             [region],
         )
         con.execute(
-            "INSERT INTO raw.phone_numbers SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), ?",
+            f"INSERT INTO {KNOWN_PHONES} SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), ?",
             [new, parsed, region],
         )
     except BaseException:
@@ -92,6 +84,6 @@ def normalise_phones(con: DuckDBPyConnection, region: str) -> PhoneResult:
         raise
     con.commit()
     con.execute("DROP TABLE phones_in_use")
-    counts = con.execute("SELECT count(e164), count(*) - count(e164) FROM raw.phone_numbers")
+    counts = con.execute(f"SELECT count(e164), count(*) - count(e164) FROM {KNOWN_PHONES}")
     valid, invalid = counts.fetchone() or (0, 0)
     return PhoneResult(new=len(new), valid=int(valid), invalid=int(invalid))

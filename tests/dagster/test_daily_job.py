@@ -12,6 +12,7 @@ import pytest
 
 from syncs import sandbox
 from tests.support.daily import ROOT, run_daily
+from tests.support.forgotten import record_forgotten
 
 TODAY, TOMORROW = "2026-11-21", "2026-11-22"
 LIFECYCLE = [
@@ -153,3 +154,99 @@ def test_a_refused_load_leaves_yesterday(home: Path, tmp_path: Path) -> None:
     assert result.returncode != 0
     assert "orders.csv:2" in result.stderr
     assert (published(home, "select publication_id from publication"), writes(home)) == before
+
+
+SHOP = {
+    "customers": """customer_id,email,phone,first_name,last_name,city,email_consent
+erin-1,Erin.Unmistakable@mail.example,(202) 555-0143,Erin,Unmistakable,Bathsheba,subscribed
+otto-1,otto@mail.example,(202) 555-0144,Otto,Other,Springfield,subscribed
+""",
+    "orders": """order_id,ordered_at,total_amount,customer_id,email,phone,ship_city,user_agent
+1,2026-03-01T10:00:00Z,10,erin-1,,,Bathsheba,Erinbrowser
+2,2026-05-02T10:00:00Z,20,,erin.unmistakable@mail.example,,Bathsheba,
+3,2026-07-03T10:00:00Z,30,,,202-555-0143,Bathsheba,
+4,2026-07-04T10:00:00Z,40,otto-1,otto@mail.example,,Springfield,
+5,never,50,erin-1,erin.unmistakable@mail.example,,Bathsheba,
+""",
+    "order_discounts": "order_id,kind,code\n2,code,SPRING\n",
+    "erasure_requests": "email,requested_at\nerin.unmistakable@mail.example,2026-11-19\n",
+}
+SPEC = """name: klaviyo_lifecycle
+description: One small sync, so that the job has everything.
+owner: growth@example.com
+destination: klaviyo_profile
+audience: everyone
+identify_by: {email: email}
+properties: {lifecycle: lifecycle}
+"""
+TRACES = [b"erin.unmistakable", b"unmistakable", b"bathsheba", b"erinbrowser", b"555-0143",
+          b"+12025550143", b"erin-1"]  # fmt: skip
+
+
+def naming(*folders: Path) -> dict[str, list[bytes]]:
+    """The files below folders that name Erin, and how."""
+    found = {}
+    for folder in folders:
+        for file in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
+            if file.is_file():
+                content = file.read_bytes().lower()
+                if traces := [trace for trace in TRACES if trace in content]:
+                    found[file.name] = traces
+    return found
+
+
+def test_after_an_erasure_nothing_is_left_but_an_anonymous_customer(tmp_path: Path) -> None:
+    home, source, specs, storage = (
+        tmp_path / name for name in ("home", "source", "specs", "storage")
+    )
+    for folder in (source, specs, storage):
+        folder.mkdir()
+    for name, text in SHOP.items():
+        (source / f"{name}.csv").write_text(text)
+    (specs / "klaviyo_lifecycle.yml").write_text(SPEC)
+    day = {
+        "SEGMENTS_AS_OF": TODAY,
+        "SEGMENTS_SOURCE": str(source),
+        "SEGMENTS_SPECS": str(specs),
+        "SEGMENTS_MAX_REJECTED_FRACTION": "0.5",
+        "DAGSTER_HOME": str(storage),
+    }
+    about = (
+        "select order_id, ordered_on, order_number, is_valid, total_amount, discount_codes, "
+        "dense_rank() over (order by first_order_on) as customer, c.order_count, c.net_sales, "
+        "c.lifecycle, c.ads_suppressed from orders join customers as c using (customer_key) "
+        "order by order_id"
+    )
+
+    result = run_daily(home, **day)
+    assert result.returncode == 0, result.stderr[-3000:]
+    before = published(home, about)
+    assert [row[2] for row in before] == [1, 2, 3, 1]
+    keys = set(published(home, "select customer_key from customers"))
+    erasures = home / "published" / "erasures.duckdb"
+    with duckdb.connect(str(erasures), read_only=True) as con:
+        named = con.execute("select id_type, id_value from erasures order by all").fetchall()
+    assert named == [
+        ("customer_id", "erin-1"),
+        ("email", "erin.unmistakable@mail.example"),
+        ("phone", "+12025550143"),
+    ]
+    # What is looked for is found as long as it is there; the published segments never had it.
+    assert naming(home / "warehouse.duckdb")["warehouse.duckdb"] == TRACES
+    assert set(naming(home / "published")) == {"erasures.duckdb"}
+
+    record_forgotten(home, *named)
+    result = run_daily(home, **day)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert naming(home / "warehouse.duckdb", home / "published") == {}
+    assert naming(storage, ROOT / "dbt_project" / "target", ROOT / "dbt_project" / "logs") == {}
+    with duckdb.connect(str(erasures), read_only=True) as con:
+        assert con.execute("from erasures").fetchall() == []
+    assert published(home, about) == before
+    assert published(
+        home,
+        "select customer_ids, email, phone, first_name, city, email_consent, email_suppressed, "
+        "sms_suppressed, ads_suppressed from customers where order_count = 3",
+    ) == [([], None, None, None, None, None, True, True, True)]
+    # The key was a hash of the address, which whoever knows the address can make as well.
+    assert len(keys & set(published(home, "select customer_key from customers"))) == 1

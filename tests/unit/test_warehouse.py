@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -71,7 +72,7 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "home" / "warehouse.duckdb"
     with warehouse.write(path) as con:
         con.execute("CREATE SCHEMA marts")
-        for name in warehouse.PUBLISHED_TABLES:
+        for name in (*warehouse.PUBLISHED_TABLES, warehouse.ERASURES):
             con.execute(f"CREATE TABLE marts.{name} AS SELECT 1 AS version, 'x' AS note")
         con.execute("CREATE TABLE marts.internal AS SELECT 1 AS x")
     return path
@@ -207,6 +208,7 @@ def test_the_published_file_holds_the_marts_and_says_what_it_is(path: Path, publ
     ]
     assert sorted(p.name for p in published.parent.iterdir()) == [
         ".publish.lock",
+        "erasures.duckdb",
         "segments.duckdb",
     ]
     assert published.stat().st_mode & 0o777 == 0o444
@@ -298,6 +300,7 @@ def test_a_failure_in_the_middle_leaves_yesterdays_file(path: Path, published: P
     assert published.read_bytes() == before
     assert sorted(p.name for p in published.parent.iterdir()) == [
         ".publish.lock",
+        "erasures.duckdb",
         "segments.duckdb",
     ]
 
@@ -307,8 +310,46 @@ def test_what_a_killed_run_left_behind_is_removed(path: Path, published: Path):
     leftovers = [published.parent / f".segments-dead.duckdb{end}" for end in ("", ".wal")]
     for leftover in leftovers:
         leftover.write_bytes(b"half")
+    folder = published.parent / ".segments-killed"
+    folder.mkdir()
+    (folder / "published.duckdb").write_bytes(b"half")
     publish(path, published)
-    assert not any(leftover.exists() for leftover in leftovers)
+    assert not any(leftover.exists() for leftover in [*leftovers, folder])
+
+
+def test_whom_the_vendors_have_to_erase_is_for_its_owner_alone(path: Path, published: Path):
+    change(
+        path,
+        "CREATE OR REPLACE TABLE marts.erasures AS SELECT 'c_1' AS customer_key, "
+        "DATE '2026-11-19' AS requested_on, unnest(['email', 'phone']) AS id_type, 'x' AS id_value",
+        "COMMENT ON TABLE marts.erasures IS 'whom to erase'",
+    )
+    before = os.umask(0)
+    try:
+        publication = publish(path, published)
+    finally:
+        os.umask(before)
+    erasures = published.with_name("erasures.duckdb")
+    assert erasures.stat().st_mode & 0o777 == 0o600
+    assert publication.erasures == 2
+    with warehouse.read(erasures) as con:
+        assert con.execute("SELECT id_type FROM erasures ORDER BY 1").fetchall() == [
+            ("email",),
+            ("phone",),
+        ]
+        about = con.execute("FROM publication").fetchall()
+        comments = con.execute("SELECT DISTINCT comment FROM duckdb_tables() ORDER BY 1").fetchall()
+    assert comments == [("whom to erase",), (None,)]
+    with warehouse.read(published) as con:
+        assert con.execute("FROM publication").fetchall() == about
+        assert ("erasures",) not in con.execute("SHOW TABLES").fetchall()
+
+
+def test_without_the_list_of_erasures_nothing_is_published(path: Path, published: Path):
+    change(path, "DROP TABLE marts.erasures")
+    with pytest.raises(warehouse.PublishError, match="lacks erasures"):
+        publish(path, published)
+    assert not published.exists()
 
 
 def test_two_publishers_do_not_meet(path: Path, published: Path):

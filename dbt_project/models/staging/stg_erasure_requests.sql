@@ -1,6 +1,9 @@
-with erasure_requests as (
+-- What was asked for, and what a person who was forgotten is seen with since.
+with asked as (
 
-  select * from {{ source('raw', 'erasure_requests') }}
+  select customer_id, email, phone, requested_at from {{ source('raw', 'erasure_requests') }}
+  union all
+  select customer_id, email, null as phone, requested_at from {{ source('raw', 'renewed_requests') }}
 
 ),
 
@@ -11,10 +14,11 @@ phone_numbers as (
 )
 
 select
-  nullif(trim(erasure_requests.customer_id), '') as customer_id,
-  {{ normalise_email('erasure_requests.email') }} as email,
+  nullif(trim(asked.customer_id), '') as customer_id,
+  {{ normalise_email('asked.email') }} as email,
   phone_numbers.e164 as phone,
-  erasure_requests.requested_at
-from erasure_requests
+  asked.requested_at,
+  {{ shop_date('asked.requested_at') }} as requested_on
+from asked
 left join phone_numbers
-  on phone_numbers.phone = erasure_requests.phone
+  on phone_numbers.phone = asked.phone

@@ -17,9 +17,9 @@ suppressions as (
 
 ),
 
-erasure_requests as (
+erasures as (
 
-  select * from {{ ref('stg_erasure_requests') }}
+  select * from {{ ref('int_erasures_named') }}
 
 ),
 
@@ -29,11 +29,11 @@ blocked as (
   union all
   select 'phone' as id_type, phone as id_value, channel, false as is_erasure from suppressions
   union all
-  select 'customer_id' as id_type, customer_id as id_value, 'all' as channel, true as is_erasure from erasure_requests
+  select id_type, match_value as id_value, 'all' as channel, true as is_erasure from erasures
   union all
-  select 'email' as id_type, {{ email_identity('email') }} as id_value, 'all' as channel, true as is_erasure from erasure_requests
-  union all
-  select 'phone' as id_type, phone as id_value, 'all' as channel, true as is_erasure from erasure_requests
+  -- Who was forgotten is so even when the request itself is gone.
+  select id_type, id_value, 'all' as channel, true as is_erasure from identities
+  where id_type = 'customer_id' and {{ is_pseudonym('id_value') }}
 
 ),
 

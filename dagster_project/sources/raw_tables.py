@@ -1,0 +1,49 @@
+"""What schema `raw` holds beside the canonical tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+KNOWN_PHONES = "raw.phone_numbers"
+"""(phone, e164, region): every text that was parsed as a phone."""
+
+RENEWED_REQUESTS = "raw.renewed_requests"
+"""(table_name, customer_id, email, requested_at): new identifiers of people who were forgotten."""
+
+LINKS = "raw.forgotten_links"
+"""(table_name, kind, a, b): keyed hashes that one row of a forgotten person held both."""
+
+KEPT_OUT = "raw.kept_out"
+"""(table_name, list_id): which list of forgotten people a table was loaded with."""
+
+_TABLES = (
+    """raw.rejected_rows
+    (table_name VARCHAR, source_file VARCHAR, source_line BIGINT, reason VARCHAR, row VARCHAR)""",
+    "raw.source_columns (table_name VARCHAR, column_name VARCHAR, present BOOLEAN)",
+    f"{KNOWN_PHONES} (phone VARCHAR, e164 VARCHAR, region VARCHAR)",
+    f"""{RENEWED_REQUESTS}
+    (table_name VARCHAR, customer_id VARCHAR, email VARCHAR, requested_at TIMESTAMPTZ)""",
+    f"{LINKS} (table_name VARCHAR, kind VARCHAR, a UUID, b UUID)",
+    f"{KEPT_OUT} (table_name VARCHAR, list_id VARCHAR)",
+)
+
+
+def ensure_bookkeeping(con: DuckDBPyConnection) -> None:
+    """Make schema `raw` and its tables about the load itself, where they are missing."""
+    con.execute("CREATE SCHEMA IF NOT EXISTS raw")
+    for table in _TABLES:
+        con.execute(f"CREATE TABLE IF NOT EXISTS {table}")
+
+
+def loaded_tables(con: DuckDBPyConnection) -> set[str]:
+    """The names of the tables in schema `raw`."""
+    return {
+        str(row[0])
+        for row in con.execute(
+            "SELECT table_name FROM duckdb_tables() "
+            "WHERE schema_name = 'raw' AND database_name = current_database()"
+        ).fetchall()
+    }
