@@ -19,7 +19,7 @@ from syncs.workspace import Workspace
 # JSON around one row, in bytes, on top of what is said and who it is.
 _ROW_OVERHEAD: Final = 160
 # Bodies that are written by one statement: more at once cost memory, fewer cost planning.
-_STRETCH_BYTES: Final = 10_000_000
+_STRETCH_BYTES: Final = 5_000_000
 # Rows vary in size: this share of a request's bytes is filled on average.
 _FILLED: Final = 0.98
 

@@ -1,7 +1,8 @@
-"""``python -m syncs``: plan, apply, status, resolve, retry, erase, schema, sandbox.
+"""``python -m syncs``: plan, apply, status, reconcile, resolve, retry, erase, schema, sandbox.
 
 Exit codes of ``plan``: 0 nothing to do, 2 changes, 3 a guard would refuse, 1 error.
 Exit codes of ``apply``: 0 all delivered, 3 refused (a guard, or the plan moved), 1 anything else.
+Exit codes of ``reconcile``: 0 nothing differs, or all that did was mended; 1 otherwise.
 Exit codes of ``resolve`` without a verdict: 0 nothing waits, 2 rows wait.
 """
 
@@ -20,10 +21,12 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from syncs import erasure, mending, plan_view, runner, sandbox
+from syncs import erasure, mending, plan_view, runner
+from syncs.drift import REPAIRABLE
 from syncs.engine import report_counts
 from syncs.errors import PlanMovedError, SyncError
 from syncs.mending import Verdict
+from syncs.reconcile import reconcile_account
 from syncs.records import Plan, Progress, Report, Status
 from syncs.settings import SyncSettings
 from syncs.spec import AnySpec, json_schema
@@ -101,6 +104,9 @@ def _parser() -> argparse.ArgumentParser:
                          help="only this customer_key; may be given again")  # fmt: skip
     retry = add("retry", _retry, "make refused rows due for the next run")
     retry.add_argument("names", nargs="*", metavar="NAME", help="a sync; default: all")
+    reconcile = add("reconcile", _reconcile, "look up what every destination holds, and mend it "
+                    "where a spec says so")  # fmt: skip
+    reconcile.add_argument("names", nargs="*", metavar="NAME", help="a sync; default: all")
     add("erase", _erase, "tell every vendor whom to forget, and hear from them who is")
     apply.add_argument("--plan", type=Path, metavar="FILE", help="run exactly the plan of FILE "
                        "(made by `plan --json`) or refuse")  # fmt: skip
@@ -205,6 +211,12 @@ def _progress(progress: Progress) -> None:
     )
 
 
+def _looking(progress: Progress) -> None:
+    sys.stderr.write(
+        f"{progress.sync}: {progress.settled:,} of {progress.total:,}, {progress.seconds:.0f} s\n"
+    )
+
+
 def _said(spec: AnySpec, end: Report | SyncError) -> str:
     if isinstance(end, SyncError):
         return f"{spec.name}: not run: {end}"
@@ -284,6 +296,32 @@ def _retry(settings: SyncSettings, options: argparse.Namespace) -> int:
     return OK
 
 
+def _reconcile(settings: SyncSettings, options: argparse.Namespace) -> int:
+    specs = runner.chosen(settings, options.names).values()
+    table = Table(title="Destinations, looked up", title_justify="left")
+    for name in ("sync", "looked at", "missing", "different", "repaired", "also found"):
+        table.add_column(name, justify="left" if name in ("sync", "also found") else "right")
+    problems: dict[str, str] = {}
+    is_fine = True
+    for account in sorted({spec.account for spec in specs}):
+        ours = [spec for spec in specs if spec.account == account]
+        for name, end in reconcile_account(settings, ours, on_progress=_looking).items():
+            if isinstance(end, SyncError):
+                problems[name], is_fine = f"not looked up: {end}", False
+                continue
+            is_fine = is_fine and end.is_fine
+            other = [f"{n} {kind}" for kind, n in end.found.items() if kind not in REPAIRABLE]
+            other += [f"{end.left} to look at tomorrow"] if end.left else []
+            table.add_row(name, str(end.looked_at),
+                          *(str(end.found.get(kind, 0)) for kind in REPAIRABLE),
+                          str(end.repaired), ", ".join(other) or "-")  # fmt: skip
+            if end.problem:
+                problems[name] = end.problem
+    _console().print(table)
+    _show_problems(problems)
+    return OK if is_fine else ERROR
+
+
 def _erase(settings: SyncSettings, _options: argparse.Namespace) -> int:
     accounts = sorted({spec.account for spec in runner.chosen(settings).values()})
     code = OK
@@ -308,6 +346,9 @@ def _schema(_settings: SyncSettings, _options: argparse.Namespace) -> int:
 
 
 def _sandbox(settings: SyncSettings, options: argparse.Namespace) -> int:
+    # A web server's worth of imports, which no other command needs.
+    from syncs import sandbox  # noqa: PLC0415
+
     if options.action == "serve":
         sandbox.serve(settings.home, options.port)
     else:

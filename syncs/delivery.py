@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -132,7 +133,9 @@ class Delivery:
         if not going.jobs:
             self._settle(part, going.ending)
         elif len(going.jobs) == 1:
-            self._ledger.started(self._run_id, part.batch, going.jobs[0][1])
+            self._ledger.started(
+                self._run_id, self._sync, part.batch, going.jobs[0][1], self._clock()
+            )
         return going.jobs
 
     async def _follow(self, part: Part, jobs: Sequence[tuple[Part, str]]) -> None:
@@ -156,6 +159,7 @@ class Delivery:
     def _settle(self, part: Part, ending: _Ending) -> None:
         self._ledger.settled(
             self._run_id,
+            self._sync,
             part.batch,
             self._clock(),
             outcome=ending.state,
@@ -283,7 +287,8 @@ async def _written(
     turn = asyncio.Lock()
 
     async def write(stretch: Stretch) -> list[_Prepared]:
-        written = await asyncio.to_thread(bodies.batches, stretch)
+        loop = asyncio.get_running_loop()
+        written = await loop.run_in_executor(threads, bodies.batches, stretch)
         return [(stretch.group, part, requests) for part, requests in written]
 
     def go_on() -> None:
@@ -299,12 +304,14 @@ async def _written(
                 go_on()
         return ready.popleft() if ready else None
 
-    try:
-        yield take
-    finally:
-        if ahead:
-            # A thread cannot be interrupted, and the workspace must outlive it.
-            await asyncio.wait(ahead)
+    # As many threads as stretches: each keeps what it once allocated.
+    with ThreadPoolExecutor(_AHEAD) as threads:
+        try:
+            yield take
+        finally:
+            if ahead:
+                # A thread cannot be interrupted, and the workspace must outlive it.
+                await asyncio.wait(ahead)
 
 
 @asynccontextmanager

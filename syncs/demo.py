@@ -11,7 +11,7 @@ import json
 import urllib.request
 from typing import Any
 
-from syncs import sandbox, workspace
+from syncs import workspace
 from syncs.errors import UnreachableError
 from syncs.settings import SyncSettings
 
@@ -24,6 +24,9 @@ def base_url(settings: SyncSettings, account: str) -> str:
     Raises:
         UnreachableError: the sandbox does not start.
     """
+    # A web server's worth of imports, which production never needs.
+    from syncs import sandbox  # noqa: PLC0415
+
     try:
         address = sandbox.ensure_running(settings.home)
         if account == "klaviyo" and not _call(address, "/_sandbox/state")["klaviyo"]["profiles"]:

@@ -176,6 +176,7 @@ class Run:
         )
         for batch, aside in ASIDE.items():
             self._ledger.set_aside(self._run_id, self._spec.name, batch, self._clock(), aside)
+        self._ledger.flush()
 
     async def _set_aside(self) -> None:
         """Mark the planned rows that must not be sent, and why."""

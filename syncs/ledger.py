@@ -6,8 +6,8 @@ later removal needs them, the destination's own hashed identifiers.
 
 ``rows``      one row per sync and identifier: the last state acknowledged, the last attempted.
 ``outbox``    the rows of a running sync, by batch.
-``batches``   a batch is ``sending`` before its requests, ``started`` while the vendor works on a
-              job it gave an id for, and ``settled`` at the end.
+``batches``   the log of each batch: ``sending`` before its requests, ``started`` when the vendor
+              works on a job it gave an id for, ``settled`` at the end.
 ``outcomes``  rows of a batch that ended differently from the rest of it (``planned``: not sent).
 ``runs``      one row per run.
 ``objects``   by sync: the vendor's ids of what it owns there, and what its last run worked from.
@@ -58,9 +58,8 @@ _OUTBOX: Final = """{s}.outbox (
     operation varchar not null, fingerprint ubigint not null, recipe ubigint not null,
     vendor_row varchar)"""
 _BATCHES: Final = """{s}.batches (
-    run_id varchar not null, sync varchar not null, batch integer not null,
-    state varchar not null, outcome varchar, reason varchar, reference varchar,
-    sent_at timestamptz not null, settled_at timestamptz)"""
+    run_id varchar not null, sync varchar not null, batch integer not null, step tinyint not null,
+    outcome varchar, reason varchar, reference varchar, noted_at timestamptz not null)"""
 _OUTCOMES: Final = """{s}.outcomes (
     run_id varchar not null, batch integer not null, row_key uuid not null,
     state varchar not null, reason varchar, code varchar)"""
@@ -85,18 +84,26 @@ _KEPT: Final = (
     detail varchar, found_at timestamptz not null, repaired boolean not null)""",
 )
 
+_SENDING, _STARTED, _SETTLED = 0, 1, 2
+
+# How far each batch of an unfolded run is.
+_PROGRESS: Final = """(
+    select run_id, sync, batch, max(step) as step, any_value(outcome) as outcome,
+        any_value(reason) as reason, any_value(reference) as reference, max(noted_at) as noted_at
+    from ledger.batches group by run_id, sync, batch)"""
+
 # The rows that unfolded runs leave behind. A row is in the outbox of one run only, because a sync
 # folds before it plans.
 FOLD: Final = f"""
 with ended as (
     select o.* exclude (position), r.idempotent, x.code,
-        case when b.state <> 'settled' then 'unknown' else coalesce(x.state, b.outcome) end
+        case when b.step < {_SETTLED} then 'unknown' else coalesce(x.state, b.outcome) end
             as state,
-        case when b.state <> 'settled' then 'the run ended before the answer came'
+        case when b.step < {_SETTLED} then 'the run ended before the answer came'
             else coalesce(x.reason, b.reason) end as reason,
-        coalesce(b.settled_at, b.sent_at) as updated_at
+        b.noted_at as updated_at
     from ledger.outbox as o
-    join ledger.batches as b using (run_id, batch)
+    join {_PROGRESS} as b using (run_id, batch)
     join ledger.runs as r using (run_id)
     left join ledger.outcomes as x using (run_id, batch, row_key)
 )
@@ -165,6 +172,7 @@ class Ledger:
         self._renamed: dict[str, str] = {}
         # What is known of batches and not yet written. It goes out with the next batch that is
         # about to leave, so a death costs the record of one batch, and a batch costs one commit.
+        self._log: list[tuple[object, ...]] = []
         self._notes: list[tuple[str, Mapping[str, object]]] = []
 
     def know(self) -> None:
@@ -261,43 +269,36 @@ class Ledger:
             )
 
     def sending(self, run_id: str, sync: str, batch: int, at: datetime) -> None:
-        """Record that the requests of a batch are about to leave, and all notes."""
-        self._note(
-            "insert into ledger.batches (run_id, sync, batch, state, sent_at) "
-            "values ($run_id, $sync, $batch, 'sending', $at)",
-            run_id=run_id,
-            sync=sync,
-            batch=batch,
-            at=at,
-        )
+        """Record that the requests of a batch are about to leave, and everything noted."""
+        self._log.append((run_id, sync, batch, _SENDING, None, None, None, at))
         self.flush()
 
     def flush(self) -> None:
-        """Write all notes."""
-        with _transaction(self._con):
+        """Write everything noted."""
+        con = self._con
+        with _transaction(con):
             for statement, given in self._notes:
-                self._con.execute(statement, given)
+                con.execute(statement, given)
+            if self._log:
+                rows = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * len(self._log))
+                values = [value for row in self._log for value in row]
+                con.execute(f"insert into ledger.batches values {rows}", values)
         self._notes.clear()
+        self._log.clear()
 
     def _note(self, statement: str, **given: object) -> None:
         self._notes.append((statement, given))
 
-    def started(self, run_id: str, batch: int, reference: str) -> None:
+    def started(self, run_id: str, sync: str, batch: int, reference: str, at: datetime) -> None:
         """Note the vendor's id of a job: whoever comes next can follow it instead of resending."""
-        self._note(
-            "update ledger.batches set state = 'started', reference = $reference "
-            "where run_id = $run_id and batch = $batch",
-            run_id=run_id,
-            batch=batch,
-            reference=reference,
-        )
+        self._log.append((run_id, sync, batch, _STARTED, None, None, reference, at))
 
     def unfollowed(self, sync: str) -> list[tuple[str, int, int, str]]:
         """Jobs a run which is over was still following: run, batch, its rows, the vendor's id."""
         return self._con.execute(
-            """select b.run_id, b.batch, count(*), any_value(b.reference)
-            from ledger.batches as b join ledger.outbox as o using (run_id, batch)
-            where b.sync = ? and b.state = 'started' group by all order by all""",
+            f"""select b.run_id, b.batch, count(*), any_value(b.reference)
+            from {_PROGRESS} as b join ledger.outbox as o using (run_id, batch)
+            where b.sync = ? and b.step = {_STARTED} group by all order by all""",
             [sync],
         ).fetchall()
 
@@ -345,36 +346,23 @@ class Ledger:
         return int(row[0]) if row else 0
 
     def settled(
-        self, run_id: str, batch: int, at: datetime, *, outcome: State, reference: str
+        self, run_id: str, sync: str, batch: int, at: datetime, *, outcome: State, reference: str
     ) -> None:
         """Note how a batch ended: the state of every row that has no outcome of its own."""
-        self._note(
-            "update ledger.batches set state = 'settled', outcome = $outcome, "
-            "reference = coalesce(nullif($reference, ''), reference), settled_at = $at "
-            "where run_id = $run_id and batch = $batch",
-            run_id=run_id,
-            batch=batch,
-            at=at,
-            outcome=outcome,
-            reference=reference,
-        )
+        self._log.append((run_id, sync, batch, _SETTLED, outcome, None, reference or None, at))
 
     def set_aside(self, run_id: str, sync: str, batch: int, at: datetime, aside: Aside) -> None:
         """Settle a batch whose rows are not sent at all (numbers below 1)."""
-        self._con.execute(
-            "insert into ledger.batches (run_id, sync, batch, state, outcome, reason, sent_at, "
-            "settled_at) values (?, ?, ?, 'settled', ?, ?, ?, ?)",
-            [run_id, sync, batch, aside.state, aside.reason, at, at],
-        )
+        self._log.append((run_id, sync, batch, _SETTLED, aside.state, aside.reason, None, at))
 
     def ended(self, run_id: str) -> list[tuple[str, str, int]]:
         """How the rows of an unfolded run ended: state, reason, rows."""
         return self._con.execute(
-            """select case when b.state <> 'settled' then 'unknown'
+            f"""select case when b.step < {_SETTLED} then 'unknown'
                     else coalesce(x.state, b.outcome) end as ended,
                 coalesce(x.reason, b.reason, '') as why, count(*)
             from ledger.outbox as o
-            join ledger.batches as b using (run_id, batch)
+            join {_PROGRESS} as b using (run_id, batch)
             left join ledger.outcomes as x using (run_id, batch, row_key)
             where run_id = ? group by all order by all""",
             [run_id],

@@ -162,16 +162,18 @@ def people_sql(
     properties: Properties,
     before: str,
     flags_before: Mapping[str, str],
+    among: str = "true",
 ) -> str:
     """SQL of everybody in the audience of a state sync, with the reason why not where there is one.
 
     ``silent`` marks people of whom there is nothing to say; ``told`` is the fingerprint to compare
     with when they were told something before; ``before`` is what an earlier mapping says of them.
+    ``among``, over a published customer ``c``, leaves out people who are not of interest.
     """
     flags = _flags({**flags_before, **properties.flags})
     silent = "filled = '{}'" if isinstance(spec, ProfileSpec) else "false"
     everyone = not isinstance(spec.audience, Audience)
-    members = "" if everyone else f"where customer_key in ({members_sql(spec.audience)})"
+    members = "" if everyone else f"and customer_key in ({members_sql(spec.audience)})"
     told = "fingerprint" if properties.refilled == properties.filled else "marked(refilled || gone)"
     return f"""
     select ref, row_key, fingerprint, {told} as told, {before} as before, bytes, silent,
@@ -182,7 +184,10 @@ def people_sql(
         from (
             select c.*, {shape.key} as key, {properties.filled} as filled,
                 {properties.refilled} as refilled, {properties.empty} as gone
-            from (select rowid as ref, *{flags} from pub.main.customers {members}) as c
+            from (
+                select rowid as ref, *{flags} from pub.main.customers as c
+                where {among} {members}
+            ) as c
         ) as c
     ) as c"""
 

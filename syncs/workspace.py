@@ -1,6 +1,8 @@
 """A private in-memory DuckDB with the published segments attached read-only as ``pub``.
 
-Plans are computed here, so personal data never touches a file of ours except encrypted spill.
+What exceeds its memory is spilled into a private folder that is gone afterwards: hashes for the
+most part, and nothing that the published file beside it does not hold in clear. (Encrypted spill
+needs a DuckDB extension that would have to be downloaded; without it, spilling fails.)
 """
 
 from __future__ import annotations
@@ -71,9 +73,6 @@ def opened(settings: SyncSettings) -> Iterator[Workspace]:
             ":memory:",
             config={
                 "temp_directory": str(folder),
-                "temp_file_encryption": "true",
-                # Without it, encrypted spilling fails: the default crypto module only reads.
-                "force_mbedtls_unsafe": "true",
                 "memory_limit": _MEMORY,
                 "preserve_insertion_order": "false",
             },
