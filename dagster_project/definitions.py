@@ -7,6 +7,7 @@ import dagster as dg
 from dagster_project.assets.erasures import build_erasure_assets
 from dagster_project.assets.load import build_load_assets
 from dagster_project.assets.publish import GROUPS, build_publish_asset, published_key
+from dagster_project.assets.reconcile import build_reconcile_assets
 from dagster_project.assets.syncs import build_sync_assets
 from dagster_project.assets.transform import build_dbt_assets
 from dagster_project.checks import build_checks
@@ -39,6 +40,7 @@ defs = dg.Definitions(
         dbt_models,
         build_publish_asset(settings),
         *build_sync_assets(list(specs.values()), sync_settings, published),
+        *build_reconcile_assets(list(specs.values()), sync_settings),
         *build_erasure_assets(accounts, sync_settings, published, settings.as_of),
     ],
     asset_checks=build_checks(settings),

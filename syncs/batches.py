@@ -5,13 +5,14 @@ Payloads are written by DuckDB, a request at a time: Python never holds a row.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 import duckdb
 
-from syncs.records import Batch, Operation, Shape
+from syncs.records import Batch, Cause, Operation, Shape
 from syncs.sql import literal
 from syncs.wanted import Properties
 from syncs.workspace import Workspace
@@ -155,20 +156,26 @@ def cut(shape: Shape, work: Workspace) -> Cut:
 
 
 def _make_plan_rows(con: duckdb.DuckDBPyConnection, kinds: list[tuple[str, bool]]) -> None:
-    """The planned rows that are sent, kind after kind: their row ids count from 0."""
-    row = con.execute("select count(*), count(aside), max(rowid) + 1 from planned").fetchone()
+    """The planned rows that are sent, kind after kind: their row ids count from 0.
+
+    What was sent before in vain comes last of its kind: it may be at fault.
+    """
+    row = con.execute(
+        f"""select count(*), count(aside), max(rowid) + 1,
+            count(*) filter (cause = '{Cause.RETRY}') from planned"""
+    ).fetchone()
     con.execute("drop table if exists plan_rows")
-    if len(kinds) == 1 and row is not None and row[1] == 0 and row[0] == row[2]:
+    if len(kinds) == 1 and row and row[1] == 0 and row[0] == row[2] and row[3] in (0, row[0]):
         # All are sent and none was dropped: millions of rows need not be copied.
         con.execute("alter table planned rename to plan_rows")
         con.execute("create table planned as from plan_rows where false")
         return
     con.execute("create table plan_rows as from planned where false")
-    for operation, is_history in kinds:
+    for (operation, is_history), again in itertools.product(kinds, (False, True)):
         con.execute(
             "insert into plan_rows from planned where aside is null and operation = ? "
-            "and is_history = ?",
-            [operation, is_history],
+            f"and is_history = ? and (cause = '{Cause.RETRY}') = ?",
+            [operation, is_history, again],
         )
 
 

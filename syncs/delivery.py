@@ -33,8 +33,8 @@ from syncs.records import (
 
 # After this many answers lost in a row the destination is down, not slow.
 _MOST_LOST: Final = 3
-# Refusals that name no row, with nothing accepted yet: the request is wrong, not a row in it.
-_MOST_BLIND: Final = 40
+# After this many rows refused and none accepted all of them are, and no row is at fault.
+_MOST_REFUSED: Final = 40
 # Rounds of "drop the rows named, send the rest" before halving takes over.
 _MOST_ROUNDS: Final = 5
 # Jobs followed at once; each of them is 10,000 rows the vendor works on.
@@ -56,6 +56,7 @@ class Delivery:
         sync: its sync.
         clock: UTC time.
         on_settled: told after each batch how many of its rows are settled.
+        refused_before: rows whose refusal is no news.
 
     Attributes:
         stop: why no further request is made, once there is a reason.
@@ -72,6 +73,7 @@ class Delivery:
         sync: str,
         clock: Callable[[], datetime],
         on_settled: Callable[[int], None] = lambda _: None,
+        refused_before: int = 0,
     ) -> None:
         self._destination = destination
         self._ledger = ledger
@@ -81,7 +83,8 @@ class Delivery:
         self._on_settled = on_settled
         self._gate = asyncio.Semaphore(destination.concurrency)
         self._lost = 0
-        self._blind = 0
+        self._unheard = 0
+        self._most_refused = _MOST_REFUSED + refused_before
         self.stop: DeliveryError | None = None
         self.accepted = 0
         self.rejected = 0
@@ -116,6 +119,7 @@ class Delivery:
 
     async def resume(self, part: Part, reference: str) -> None:
         """Follow a job that an earlier run left behind, to the end of its batch."""
+        self._unheard += 1
         await self._follow(part, [(part, reference)])
         self._ledger.flush()
 
@@ -146,6 +150,7 @@ class Delivery:
                     message = "a job was started that nobody can follow"
                     raise AnswerLostError(message)
                 answer = await self._destination.follow(reference, job.rows)
+                self._unheard -= 1
                 self._take(job, answer, ending)
             except DeliveryError as error:
                 # The vendor works on the job whether or not we may look at it.
@@ -184,17 +189,19 @@ class Delivery:
                 return
         self._lost = 0
         if isinstance(answer, Started):
+            self._unheard += 1
             going.jobs.append((part, answer.reference))
             return
         if isinstance(answer, Accepted):
             self._take(part, answer, going.ending)
             return
         if isinstance(answer, Refused) and answer.rejected and rounds < _MOST_ROUNDS:
-            self._reject(len(answer.rejected))
             self._ledger.rejected(self._run_id, part, answer.rejected)
             rest = part.dropping(answer.rejected)
+            self.rejected += len(answer.rejected)
             for again in going.bodies.requests(going.group, rest) if rest.rows else ():
                 await self._deliver(going, again, rounds + 1)
+            self._give_up_if_hopeless()
             return
         await self._halve(going, request, answer)
 
@@ -222,39 +229,36 @@ class Delivery:
         if answer.rejected:
             self._ledger.rejected(self._run_id, part, answer.rejected)
         if answer.named:
-            ours = self._ledger.rejected_by_name(self._run_id, part.batch, answer.named)
+            ours = self._ledger.rejected_by_name(self._run_id, part, answer.named)
             if ours < len(answer.named):
                 message = f"{len(answer.named) - ours} refused rows were named that nobody sent"
                 raise AnswerLostError(message)
         refused = len(answer.rejected) + len(answer.named)
         self.accepted += part.rows - refused
-        self._reject(refused)
+        self.rejected += refused
+        self._give_up_if_hopeless()
         ending.state = State.CONFIRMED if answer.confirmed else State.ACCEPTED
         ending.reference = answer.reference
 
     async def _halve(self, going: _Going, request: Request, answer: Answer) -> None:
         part = request.part
-        if isinstance(answer, RefusedWhole):
-            self._blind += 1
-            if self._blind >= _MOST_BLIND and not self.accepted:
-                message = f"every request is refused ({answer.rejection.reason})"
-                self.stop = StoppedError(message, code=answer.rejection.code)
         if part.rows == 1:
             why = Rejection("the row is too large", "413")
             if isinstance(answer, RefusedWhole):
                 why = answer.rejection
             elif isinstance(answer, Refused) and answer.rejected:
                 why = next(iter(answer.rejected.values()))
-            self._reject(1)
             self._ledger.rejected(self._run_id, part, {0: why})
+            self.rejected += 1
+            self._give_up_if_hopeless()
             return
         for half in part.halves():
             for again in going.bodies.requests(going.group, half):
                 await self._deliver(going, again)
 
-    def _reject(self, rows: int) -> None:
-        self.rejected += rows
-        if self.rejected >= _MOST_BLIND and not self.accepted and self.stop is None:
+    def _give_up_if_hopeless(self) -> None:
+        hopeless = not self.accepted and not self._unheard
+        if hopeless and self.rejected >= self._most_refused and self.stop is None:
             self.stop = StoppedError("every row so far was refused", code="all")
 
 

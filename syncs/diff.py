@@ -49,7 +49,9 @@ def state(
             select p.*, h.customer as known_as, h.vendor_row,
                 coalesce(p.row_key, h.row_key) as any_key,
                 coalesce(h.delivered is not null and not h.has_left, false) as told_before,
-                case when told_before then p.told else p.fingerprint end as said,
+                -- What was said first stays said: only what is said anew names what is gone.
+                case when told_before and h.delivered is distinct from p.fingerprint
+                    then p.told else p.fingerprint end as said,
                 case when p.left_out is null and p.silent and not told_before
                     then 'nothing_to_say' else p.left_out end as out,
                 case

@@ -81,6 +81,7 @@ class Run:
         self._timer = timer
         self._started = timer()
         self._stop: DeliveryError | None = None
+        self._refused_before = 0
 
     async def execute(
         self, *, expected: str | None = None, approved: Collection[str] = ()
@@ -117,6 +118,7 @@ class Run:
             diff.nothing(self._work)
         batches = cut(self._destination.shape, self._work)
         self._open(built, batches)
+        self._refused_before = self._ledger.refused_before(self._run_id)
         if batches.groups:
             await self._deliver(built, batches)
         return self._closed(built)
@@ -153,6 +155,7 @@ class Run:
             sync=self._spec.name,
             clock=self._clock,
             on_settled=on_settled,
+            refused_before=self._refused_before,
         )
         return delivery
 
@@ -174,6 +177,8 @@ class Run:
             built.recipe,
             f"coalesce({leaving}, {shape.identifier})" if shape.keeps_identifier else "null",
         )
+        if not built.plan.counts:
+            return
         for batch, aside in ASIDE.items():
             self._ledger.set_aside(self._run_id, self._spec.name, batch, self._clock(), aside)
         self._ledger.flush()
@@ -266,7 +271,8 @@ class Run:
         ended = self._ledger.ended(self._run_id)
         planned = sum(built.plan.counts.values())
         bad = {state: sum(n for s, _, n in ended if s == state) for state in State}
-        if self._stop is None and bad[State.REJECTED] == planned > 1:
+        news = planned - self._refused_before
+        if self._stop is None and bad[State.REJECTED] == planned and news > 1:
             # No row is at fault when all are: they are due again at once, not in a week.
             self._stop = StoppedError("every row was refused", code="all")
         if self._stop is not None:

@@ -10,10 +10,10 @@ publication names them no more.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Final
 
 import duckdb
@@ -96,6 +96,7 @@ async def _erase_account(
                 _prepare(work, clock())
                 reasons = await _ask(vendor, work, book, clock)
                 _forget(work, connection.run_id, account, clock())
+                _confirm(work, settings, account)
                 return _counted(account, work, reasons)
 
 
@@ -206,6 +207,17 @@ def _forget(work: Workspace, run_id: str, account: str, now: datetime) -> None:
     )
 
 
+def _confirm(work: Workspace, settings: SyncSettings, account: str) -> None:
+    """Say beside the ledger whom this vendor has forgotten."""
+    with _confirmations(work.con, settings):
+        work.con.execute(
+            """insert into keep.main.confirmed
+            select $account, identifier from ledger.erased where state = 'done' and identifier
+                not in (select identifier from keep.main.confirmed where account = $account)""",
+            {"account": account},
+        )
+
+
 def _counted(account: str, work: Workspace, reasons: Mapping[str, int]) -> Erasures:
     row = work.con.execute(
         """select count(*), count(*) filter (where is_done), count(*) filter (where is_asked)
@@ -231,47 +243,63 @@ def conclude_erasures(settings: SyncSettings, accounts: Collection[str], *, toda
 
     Args:
         settings: where the ledgers are.
-        accounts: those that have syncs; ledgers of others that exist are asked, too.
+        accounts: those that have syncs.
         today: recorded as the day of it.
+
+    Raises:
+        LedgerBusyError: another account is just recording its confirmations.
     """
-    files = {account: ledger_path(settings, account) for account in accounts}
-    for path in settings.ledgers.glob("*.duckdb"):
-        if path != erased_path(settings):
-            files.setdefault(path.stem, path)
     with workspace.opened(settings) as work:
         con = work.con
         if con.execute("select 1 from erasures limit 1").fetchone() is None:
             return 0
-        con.execute(
-            "create table confirmed as select distinct requested_on, "
-            "coalesce(customer_key, id_type || ':' || id_value) as person, "
-            "keyed(id_type || ':' || id_value) as identifier from erasures"
-        )
-        for path in files.values():
-            with ledger.viewed(con, path):
-                con.execute(
-                    """delete from confirmed where person in (select person from confirmed
-                    where identifier not in (
-                        select identifier from ledger.erased where state = 'done'))"""
-                )
-        if con.execute("select 1 from confirmed limit 1").fetchone() is None:
-            return 0
-        return _keep_out(con, erased_path(settings), today)
-
-
-def _keep_out(con: duckdb.DuckDBPyConnection, path: Path, today: date) -> int:
-    con.execute(f"attach {literal(path)} as keep")
-    con.execute(
-        "create table if not exists keep.main.erased "
-        "(identifier uuid not null, requested_on date, forgotten_on date not null)"
-    )
-    row = con.execute(
-        """insert into keep.main.erased
-        select identifier, min(requested_on), $today from confirmed
-        where identifier not in (select identifier from keep.main.erased)
-        group by identifier""",
-        {"today": today},
-    ).fetchone()
-    con.execute("detach keep")
-    path.chmod(0o600)
+        with _confirmations(con, settings):
+            con.execute(
+                f"""create table concluded as
+                select identifier, min(requested_on) as requested_on from ({_SUBJECTS})
+                where person in (
+                    select s.person
+                    from ({_SUBJECTS}) as s
+                    cross join (select unnest($accounts) as account) as a
+                    left join keep.main.confirmed as c
+                        on c.identifier = s.identifier and c.account = a.account
+                    group by s.person having bool_and(c.identifier is not null))
+                    and identifier not in (select identifier from keep.main.erased)
+                group by identifier""",
+                {"accounts": list(accounts)},
+            )
+            row = con.execute(
+                "insert into keep.main.erased select identifier, requested_on, $today "
+                "from concluded",
+                {"today": today},
+            ).fetchone()
     return int(row[0]) if row else 0
+
+
+_SUBJECTS = """
+    select coalesce(customer_key, id_type || ':' || id_value) as person, requested_on,
+        keyed(id_type || ':' || id_value) as identifier
+    from erasures"""
+
+
+@contextmanager
+def _confirmations(con: duckdb.DuckDBPyConnection, settings: SyncSettings) -> Iterator[None]:
+    """Attach ``ledger/erased.duckdb`` as ``keep``: who confirmed whom, and who is kept out.
+
+    It is a file of its own because a ledger is held as long as a sync runs.
+    """
+    path = erased_path(settings)
+    ledger.attach(con, path, "keep")
+    try:
+        path.chmod(0o600)
+        con.execute(
+            "create table if not exists keep.main.confirmed "
+            "(account varchar not null, identifier uuid not null)"
+        )
+        con.execute(
+            "create table if not exists keep.main.erased "
+            "(identifier uuid not null, requested_on date, forgotten_on date not null)"
+        )
+        yield
+    finally:
+        con.execute("detach keep")

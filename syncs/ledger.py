@@ -214,9 +214,12 @@ class Ledger:
                 )
                 con.execute(f"insert into ledger.rows by name {FOLD}")
                 con.execute("delete from ledger.rows where rowid in (from superseded)")
-            # Made anew rather than emptied: the blocks of millions of rows are free at once.
-            for table in _WORKING:
-                con.execute(f"create or replace table {table.format(s=SCHEMA)}")
+            if con.execute(
+                "select 1 from ledger.outbox union all select 1 from ledger.batches limit 1"
+            ).fetchone():
+                # Made anew rather than emptied: the blocks of millions of rows are free at once.
+                for table in _WORKING:
+                    con.execute(f"create or replace table {table.format(s=SCHEMA)}")
             con.execute(
                 "update ledger.runs set status = 'interrupted' where finished_at is null "
                 "and status = 'running'"
@@ -330,19 +333,35 @@ class Ledger:
             **_columns(rejected),
         )
 
-    def rejected_by_name(self, run_id: str, batch: int, rejected: Mapping[str, Rejection]) -> int:
-        """Record refused rows by the identifier the vendor named; returns how many were ours."""
+    def rejected_by_name(self, run_id: str, part: Part, rejected: Mapping[str, Rejection]) -> int:
+        """Record refused rows of a part by the identifier the vendor named.
+
+        Returns:
+            How many of them are in the part; nothing is recorded unless all are.
+        """
         con = self._con
         con.execute(
             f"""create or replace temp table named as
             select o.run_id, o.batch, o.row_key, 'rejected' as state, x.reason, x.code
             from ({_RELATION}) as x join ledger.outbox as o on o.row_key = keyed(x.key)
-            where o.run_id = $run_id and o.batch = $batch""",
-            {"run_id": run_id, "batch": batch, **_columns(rejected)},
+            where o.run_id = $run_id and o.batch = $batch and {part.sql("o.position")}""",
+            {"run_id": run_id, "batch": part.batch, **_columns(rejected)},
         )
-        con.execute("insert into ledger.outcomes from named")
         row = con.execute("select count(*) from named").fetchone()
+        ours = int(row[0]) if row else 0
+        if ours == len(rejected):
+            con.execute("insert into ledger.outcomes from named")
         con.execute("drop table named")
+        return ours
+
+    def refused_before(self, run_id: str) -> int:
+        """Rows of an unfolded run that were each refused for themselves the last time, too."""
+        row = self._con.execute(
+            """select count(*) from ledger.outbox as o join ledger.rows as r using (sync, row_key)
+            where o.run_id = ? and o.batch > 0 and r.state = 'rejected' and r.run_id not in (
+                select run_id from ledger.runs where status = 'stopped')""",
+            [run_id],
+        ).fetchone()
         return int(row[0]) if row else 0
 
     def settled(
@@ -486,7 +505,7 @@ def attached(
     if path.exists() and not path.stat().st_size:
         # A process died between making the file and writing its header.
         path.unlink()
-    _attach(con, path, "", patience, sleep)
+    attach(con, path, SCHEMA, patience=patience, sleep=sleep)
     try:
         path.chmod(0o600)
         _lay_out(con, path)
@@ -532,7 +551,7 @@ def viewed(
         LedgerBusyError: a run is writing it.
     """
     if path.exists() and path.stat().st_size:
-        _attach(con, path, "(read_only)", patience, sleep)
+        attach(con, path, SCHEMA, "(read_only)", patience=patience, sleep=sleep)
         _check_layout(con, path)
     else:
         con.execute("attach ':memory:' as ledger")
@@ -543,24 +562,31 @@ def viewed(
         con.execute("detach ledger")
 
 
-def _attach(
+def attach(
     con: duckdb.DuckDBPyConnection,
     path: Path,
-    mode: str,
-    patience: float,
-    sleep: Callable[[float], None],
+    name: str,
+    mode: str = "",
+    *,
+    patience: float = 5.0,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> None:
+    """Attach a file that other processes of this installation write, when they let go of it.
+
+    Raises:
+        LedgerBusyError: nobody let go within ``patience`` seconds.
+    """
     step = 0.25
     waited = 0.0
     while True:
         try:
-            con.execute(f"attach {literal(path)} as ledger {mode}")
+            con.execute(f"attach {literal(path)} as {name} {mode}")
         except duckdb.IOException as error:
             if "lock" not in str(error).lower():
                 raise
             if waited >= patience:
                 message = (
-                    f"{path.name}: another process is writing this destination's ledger; "
+                    f"{path.name}: another process is writing this ledger; "
                     "wait for its run to end, or stop it"
                 )
                 raise LedgerBusyError(message) from None

@@ -162,6 +162,7 @@ def people_sql(
     properties: Properties,
     before: str,
     flags_before: Mapping[str, str],
+    *,
     among: str = "true",
 ) -> str:
     """SQL of everybody in the audience of a state sync, with the reason why not where there is one.

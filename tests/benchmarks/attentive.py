@@ -35,7 +35,7 @@ guard: {{max_removed: null, min_members: 0}}
 def keep_the_rate(home: Path, box: Box) -> list[Measure]:
     """One sync; then two processes on one account, which share what one may send."""
     _prepare(box)
-    ended = process.apply(home, NAME, box.address)
+    ended = process.apply(home, NAME, f"{box.address}/attentive")
     alone = Measure(
         f"{PEOPLE:,} people to Attentive, answers after {_LATENCY_SECONDS * 1000:.0f} ms",
         f"{ended.seconds:.2f} s",

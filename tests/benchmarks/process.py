@@ -31,22 +31,37 @@ class Ended:
     peak_bytes: int
 
 
-def apply(home: Path, name: str, address: str) -> Ended:
-    """Run one sync of a home folder against the sandbox, to a good end.
+def apply(home: Path, name: str, base_url: str, module: str = "syncs") -> Ended:
+    """Run one sync of a home folder against a stand-in of its vendor, to a good end.
+
+    Args:
+        home: the home folder.
+        name: the sync; its first word is its account.
+        base_url: where the vendor's place is taken.
+        module: what is run: the command itself, or a variant of it.
 
     Raises:
         BenchmarkError: it did not deliver everything.
     """
+    return _ran(home, name, base_url, [module, "apply", name])
+
+
+def start(home: Path, name: str) -> Ended:
+    """Start the command and let it do next to nothing: what every run pays before it begins."""
+    return _ran(home, name, "http://127.0.0.1:1", ["syncs", "schema"])
+
+
+def _ran(home: Path, name: str, base_url: str, command: list[str]) -> Ended:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
     account = name.split("_", 1)[0]
     environment |= {
         "SEGMENTS_ENV": "demo",
         "SEGMENTS_HOME": str(home),
         "SEGMENTS_SPECS": str(home / "specs"),
-        f"{account.upper()}_BASE_URL": f"{address}/{account}",
+        f"{account.upper()}_BASE_URL": base_url,
     }
     ended = subprocess.run(
-        [sys.executable, "-m", __name__, sys.executable, "-m", "syncs", "apply", name],
+        [sys.executable, "-m", __name__, sys.executable, "-m", *command],
         cwd=_ROOT,
         env=environment,
         capture_output=True,
@@ -54,13 +69,14 @@ def apply(home: Path, name: str, address: str) -> Ended:
         check=False,
     )
     if ended.returncode:
-        raise BenchmarkError(f"apply {name} ended with {ended.returncode}:\n{ended.stderr}")
+        said = f"{' '.join(command)} ended with {ended.returncode}:\n{ended.stderr}"
+        raise BenchmarkError(said)
     return Ended(**json.loads(ended.stdout))
 
 
 def _measure(command: list[str]) -> int:
     began = time.perf_counter()
-    ended = subprocess.run(command, stdout=sys.stderr, check=False)
+    ended = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     seconds = time.perf_counter() - began
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     unit = 1 if sys.platform == "darwin" else 1024

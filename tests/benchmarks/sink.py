@@ -27,17 +27,20 @@ class Sink:
 
     def __init__(self) -> None:
         self._jobs: list[int] = []
+        self._requests = 0
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         body = await _read(receive)
         path = str(scope["path"])
+        self._requests += path != "/taken"
         if scope["method"] == "POST":
             self._jobs.append(body.count(_PROFILE))
             await _answer(send, 202, {"data": {"id": str(len(self._jobs) - 1)}})
         elif path == "/taken":
-            await _answer(send, 200, {"imports": len(self._jobs), "rows": sum(self._jobs)})
+            taken = {"imports": len(self._jobs), "rows": sum(self._jobs)}
+            await _answer(send, 200, {**taken, "requests": self._requests})
         else:
             rows = self._jobs[int(path.rsplit("/", 1)[1])]
             counts = {"total_count": rows, "completed_count": rows, "failed_count": 0}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -9,7 +11,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from syncs import SyncSettings, conclude_erasures, erase_account, identity
+from syncs import (
+    SyncSettings,
+    conclude_erasures,
+    erase_account,
+    identity,
+    install_keep_out,
+)
 from syncs.keepout import erased_path
 from syncs.runner import ledger_path
 from tests.support.box import Box
@@ -43,7 +51,10 @@ def ask(home: Path, people: Sequence[tuple[str, str, str]]) -> None:
 def shop(*, forgotten: bool = False) -> Shop:
     made = Shop()
     for i in range(6):
-        contact = {"email": f"c{i}@mail.example", "phone": f"+1202555010{i}"}
+        contact: dict[str, str | None] = {
+            "email": f"c{i}@mail.example",
+            "phone": f"+1202555010{i}",
+        }
         if forgotten and i == 0:
             contact = {"email": None, "phone": None}
         made.add(f"c{i}", first_name="Ada", ever_used_discount_code=True, **contact)
@@ -76,6 +87,11 @@ def rows_of(settings: SyncSettings, account: str, key: str) -> int:
     return int(found[0]) if found else 0
 
 
+def kept_out(settings: SyncSettings) -> int:
+    with duckdb.connect() as con:
+        return install_keep_out(settings, con).identifiers
+
+
 def test_nobody_to_forget_means_no_request(settings: SyncSettings, told: Box) -> None:
     before = len(told.requests())
 
@@ -104,6 +120,7 @@ def test_forgotten_everywhere_and_kept_out(settings: SyncSettings, told: Box) ->
     assert [rows_of(settings, account, "c1") for account in ACCOUNTS] == [1, 1, 1]
     assert conclude_erasures(settings, ACCOUNTS, today=TODAY) == 2
     assert conclude_erasures(settings, ACCOUNTS, today=TODAY) == 0
+    assert kept_out(settings) == 2
     with duckdb.connect(str(erased_path(settings)), read_only=True) as con:
         assert con.execute("select distinct forgotten_on from erased").fetchall() == [(TODAY,)]
     assert erased_path(settings).stat().st_mode & 0o077 == 0
@@ -122,7 +139,7 @@ def test_nobody_is_kept_out_while_one_vendor_has_not_confirmed(
 
     assert (ended["attentive"].waiting, ended["attentive"].is_fine) == (1, True)
     assert conclude_erasures(settings, ACCOUNTS, today=TODAY) == 0
-    assert not erased_path(settings).exists()
+    assert kept_out(settings) == 0
     # It is asked after, not asked for again.
     writes = len(told.writes("attentive"))
     assert erase_account(settings, "attentive").waiting == 1
@@ -184,3 +201,21 @@ def test_an_unreachable_vendor_is_no_confirmation(settings: SyncSettings, told: 
     assert (ended.done, ended.open) == (0, 1)
     assert "c0@mail" not in repr(ended)
     assert rows_of(settings, "klaviyo", "c0") == 1
+
+
+def test_a_ledger_in_use_does_not_hold_up_the_conclusion(settings: SyncSettings, told: Box) -> None:
+    shop(forgotten=True).publish(settings.home)
+    ask(settings.home, FIRST)
+    told.configure(klaviyo_delete_seconds=0, attentive_delete_seconds=0)
+    for account in ACCOUNTS:
+        erase_account(settings, account)
+
+    hold = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); input()"
+    path = str(ledger_path(settings, "klaviyo"))
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        assert conclude_erasures(settings, ACCOUNTS, today=TODAY) == 2
+        other.communicate(b"\n")

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import shutil
 from datetime import date, timedelta
+from typing import Any
 from unittest import mock
 
+import duckdb
 import pytest
 
-from syncs import Status, SyncSettings
+from syncs import Status, SyncSettings, chosen, run_account
 from tests.support.box import Box
 from tests.support.published import AS_OF, Shop
 from tests.support.syncing import plan, run, write
@@ -225,3 +228,122 @@ def test_where_no_dedupe_is_promised_a_person_decides(settings: SyncSettings, bo
     assert plan(settings, "entries").changes == 0
     assert run(settings, "entries").writes == 0
     assert box.events("attentive", "New Multi-Buyer") == 1
+
+
+def later(made: Shop, settings: SyncSettings, days: int) -> None:
+    """Publish the shop as of so many days after its first day."""
+    made.as_of = AS_OF + timedelta(days=days)
+    made.publish(settings.home)
+
+
+def recorded(settings: SyncSettings) -> list[Any]:
+    """The rows of the sync as analysts see them: state, reason, how many."""
+    run_account(settings, chosen(settings, ["entries"]).values())
+    with duckdb.connect(str(settings.results), read_only=True) as con:
+        return con.execute(
+            "select state, reason, count(*) from sync_rows where sync = 'entries' "
+            "group by all order by all"
+        ).fetchall()
+
+
+@pytest.mark.parametrize("vendor", ["klaviyo", "attentive"])
+def test_last_weeks_picture_restored_and_run_sends_nothing_twice(
+    settings: SyncSettings, box: Box, vendor: str
+) -> None:
+    write(settings, "entries", EVENT.replace("klaviyo", vendor))
+    made = shop(5)
+    made.publish(settings.home)
+    assert run(settings, "entries").accepted == 5
+    last_week = shutil.copyfile(settings.published, settings.home / "last_week.duckdb")
+    made.add("late").member("new_multi_buyer", "late", AS_OF + timedelta(days=6))
+    later(made, settings, 7)
+    assert run(settings, "entries").accepted == 1
+    today = shutil.copyfile(settings.published, settings.home / "today.duckdb")
+
+    for restored in (last_week, today, last_week, today):
+        shutil.copyfile(restored, settings.published)
+        report = run(settings, "entries")
+        assert (report.status, report.accepted, report.writes) == (Status.OK, 0, 0)
+    assert box.events(vendor, "New Multi-Buyer") == 6
+
+
+def test_after_a_missed_week_the_young_are_sent_and_the_old_recorded_once(
+    settings: SyncSettings, box: Box
+) -> None:
+    write(settings, "entries", EVENT)
+    made = shop(2)
+    made.publish(settings.home)
+    run(settings, "entries")
+    # Nobody runs for a week, in which somebody enters on each day.
+    for day in range(1, 8):
+        made.add(f"d{day}").member("new_multi_buyer", f"d{day}", AS_OF + timedelta(days=day))
+    later(made, settings, 7)
+
+    report = run(settings, "entries")
+
+    # Of the seven, four are at most three days old.
+    assert (report.accepted, report.skipped) == (4, 3)
+    assert report.plan.counts == {"event:data": 4, "event:too_old": 3}
+    assert (report.status, report.reasons) == (Status.OK, {"too_old": 3})
+    old = ("skipped", "too_old", 3)
+    assert recorded(settings) == [("accepted", None, 6), old]
+    for day in (7, 8, 30):
+        later(made, settings, day)
+        report = run(settings, "entries")
+        assert (report.plan.counts, report.writes) == ({}, 0)
+    assert recorded(settings) == [("accepted", None, 6), old]
+    assert box.events("klaviyo", "New Multi-Buyer") == 6
+
+
+def test_a_first_run_tells_no_history(settings: SyncSettings, box: Box) -> None:
+    write(settings, "entries", EVENT)
+    made = shop(3)
+    for age in range(4, 400, 7):
+        made.add(f"h{age}").member("new_multi_buyer", f"h{age}", AS_OF - timedelta(days=age))
+    made.publish(settings.home)
+
+    report = run(settings, "entries")
+
+    assert (report.accepted, report.plan.counts) == (3, {"event:data": 3})
+    # History nobody asked for is not recorded person by person.
+    assert recorded(settings) == [("accepted", None, 3)]
+    # A later run sees no history either, nor does one that asks for less than there is.
+    write(
+        settings, "entries", EVENT.replace("max_age_days: 3", "max_age_days: 3, backfill_days: 9")
+    )
+    report = run(settings, "entries")
+    assert report.accepted == 1
+    assert box.state()["klaviyo"]["events"]["New Multi-Buyer"] == {"total": 4, "backfill": 1}
+
+
+@pytest.mark.parametrize("vendor", ["klaviyo", "attentive"])
+@pytest.mark.parametrize("trouble", ["unanswered", "stopped", "refused by a guard"])
+def test_a_property_that_did_not_get_through_holds_its_event(
+    settings: SyncSettings, box: Box, vendor: str, trouble: str
+) -> None:
+    flag = PROPERTY.replace("klaviyo_profile", f"{vendor}_profile").replace(
+        "attentive_profile", "attentive_attribute"
+    )
+    write(settings, "flag", flag)
+    write(settings, "entries", EVENT.replace("klaviyo", vendor) + "after: [flag]\n")
+    shop(4).publish(settings.home)
+    if trouble == "unanswered":
+        box.fault(vendor, "drop-after-apply", body_contains="c0@", times=None)
+    elif trouble == "stopped":
+        box.fault(vendor, "status", status=401, method="POST", times=None)
+    else:
+        write(settings, "flag", flag.replace("min_members: 0", "min_members: 99"))
+
+    with mock.patch("syncs.transport.FIRST_BACKOFF", 0.01):
+        assert run(settings, "flag").status is not Status.OK
+        box.heal()
+        report = run(settings, "entries")
+    held = report.held
+    assert report.reasons == {"property_not_accepted": held}
+    # At Attentive one person's answer was lost, at Klaviyo that of all.
+    assert held == (1 if (vendor, trouble) == ("attentive", "unanswered") else 4)
+
+    write(settings, "flag", flag)
+    assert run(settings, "flag").status is Status.OK
+    assert run(settings, "entries").accepted == held
+    assert box.events(vendor, "New Multi-Buyer") == 4

@@ -275,3 +275,36 @@ def test_a_missing_value_stays_no_finding_when_nobody_ever_had_one(
         customer["ever_used_discount_code"] = None
     made.publish(settings.home)
     assert "vanished" in run(settings, "profiles").error
+
+
+def test_an_empty_value_where_nothing_can_be_unset_is_no_change(
+    settings: SyncSettings, box: Box
+) -> None:
+    write(
+        settings,
+        "attributes",
+        """destination: attentive_attribute
+audience: everyone
+identify_by: {phone: phone}
+properties: {used: ever_used_discount_code, kind: discount_behavior}
+guard: {max_removed: null, min_members: 0}
+""",
+    )
+    made = shop(6)
+    for i, customer in enumerate(made.customers):
+        customer["phone"] = f"+1202555010{i}"
+    for customer in (made.customers[0], made.customers[5]):
+        customer["discount_behavior"] = "code_user"
+    made.publish(settings.home)
+    run(settings, "attributes")
+    made.customers[1]["ever_used_discount_code"] = True
+    made.customers[0]["discount_behavior"] = None
+    made.publish(settings.home)
+
+    report = run(settings, "attributes")
+
+    assert report.plan.counts == {"update:data": 2}
+    assert box.attribute_values("kind") == {"code_user": 1, "none": 2}
+    made.add("new", phone="+12025550199", ever_used_discount_code=True)
+    made.publish(settings.home)
+    assert plan(settings, "attributes").counts == {"add:data": 1}
