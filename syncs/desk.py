@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from syncs import drift, ledger, workspace
+from syncs import drift, ledger_file, workspace
 from syncs.connection import Connection, connected
 from syncs.destinations.base import Destination
 from syncs.destinations.people import Erases
 from syncs.destinations.registry import destination_of, people_of
 from syncs.drift import REPAIRABLE
-from syncs.ledger import UNCERTAIN, Ledger
+from syncs.ledger import Ledger
+from syncs.ledger_layout import UNCERTAIN
 from syncs.runner import keep_apart, ledger_path
 from syncs.settings import SyncSettings
 from syncs.spec import AnySpec
@@ -95,7 +96,7 @@ async def opened(settings: SyncSettings, spec: AnySpec, *, now: datetime) -> Asy
     async with connected(settings, spec.account, now=now) as connection:
         with (
             workspace.opened(settings) as work,
-            ledger.attached(work.con, ledger_path(settings, spec.account)) as book,
+            ledger_file.attached(work.con, ledger_path(settings, spec.account)) as book,
         ):
             keep_apart(book, settings)
             drift.begin(work.con)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from syncs.causes import Why
-from syncs.ledger import LEFT, UNCERTAIN
+from syncs.ledger_layout import LEFT, UNCERTAIN
 from syncs.past import Past
 from syncs.records import Cause, Shape
 from syncs.spec import AnySpec, EventSpec

@@ -18,13 +18,14 @@ from typing import Final
 
 import duckdb
 
-from syncs import ledger, workspace
+from syncs import ledger_file, workspace
 from syncs.connection import connected
 from syncs.destinations.people import Erases, Erasure, ErasureState, Identifiers
 from syncs.destinations.registry import people_of
 from syncs.errors import DeliveryError, StoppedError, SyncError, UnreachableError
 from syncs.keepout import erased_path
-from syncs.ledger import UNCERTAIN, Ledger
+from syncs.ledger import Ledger
+from syncs.ledger_layout import UNCERTAIN
 from syncs.runner import keep_apart, ledger_path
 from syncs.settings import SyncSettings
 from syncs.sql import literal
@@ -87,7 +88,7 @@ async def _erase_account(
         if work.con.execute("select 1 from erasures limit 1").fetchone() is None:
             return Erasures(account)
         async with connected(settings, account, now=clock()) as connection:
-            with ledger.attached(work.con, ledger_path(settings, account)) as book:
+            with ledger_file.attached(work.con, ledger_path(settings, account)) as book:
                 keep_apart(book, settings)
                 book.fold()
                 vendor = people_of(
@@ -289,7 +290,7 @@ def _confirmations(con: duckdb.DuckDBPyConnection, settings: SyncSettings) -> It
     It is a file of its own because a ledger is held as long as a sync runs.
     """
     path = erased_path(settings)
-    ledger.attach(con, path, "keep")
+    ledger_file.attach(con, path, "keep")
     try:
         path.chmod(0o600)
         con.execute(

@@ -1,144 +1,33 @@
-"""What we believe each destination holds, and what is on its way there.
+"""The ledger of one destination account: what its run writes down, and when.
 
-One DuckDB file per destination account. Nobody but its destination's run writes it. It holds no
-e-mail, phone or plain hash: people are ``keyed()`` hashes (see :mod:`syncs.identity`), and, where a
-later removal needs them, the destination's own hashed identifiers.
-
-``rows``      one row per sync and identifier: the last state acknowledged, the last attempted.
-``outbox``    the rows of a running sync, by batch.
-``batches``   the log of each batch: ``sending`` before its requests, ``started`` when the vendor
-              works on a job it gave an id for, ``settled`` at the end.
-``outcomes``  rows of a batch that ended differently from the rest of it (``planned``: not sent).
-``runs``      one row per run.
-``objects``   by sync: the vendor's ids of what it owns there, and what its last run worked from.
-``erased``    identifiers of people who asked to be forgotten, as keyed hashes, and how far that is.
-
-What is delivered is known by a mark of 64 bits, see ``marked()``.
-
-A run that ends, by itself or by a signal, is *folded*: what is settled goes into ``rows``, what was
-``sending`` becomes ``unknown``, what was only planned vanishes. Folding is one SELECT
-(:data:`FOLD`), so a plan made beside a dead run sees the same picture as the next apply.
+What is in the file, and what it means, is described in :mod:`syncs.ledger_layout`.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
-from typing import Final
 
 import duckdb
 
 from syncs.batches import Cut, Part
 from syncs.destinations.people import Erasure
-from syncs.errors import LedgerBusyError, LedgerError
+from syncs.ledger_layout import (
+    FOLD,
+    KNOWN,
+    PROGRESS,
+    SCHEMA,
+    SENDING,
+    SETTLED,
+    STARTED,
+    UNCERTAIN,
+    WORKING,
+)
 from syncs.records import Rejection, State, Status
 from syncs.sql import literal
-
-SCHEMA: Final = "ledger"
-
-UNCERTAIN: Final = 0
-"""The mark of a row whose last request was never answered, or that was seen to differ.
-
-It equals no real one, so the row counts as delivered (somebody who left is removed) and as
-different (a member is sent again).
-"""
-
-LEFT: Final = 1
-"""The mark of a row that says that somebody left."""
-
-_LAYOUT: Final = "2"
-_OUTBOX: Final = """{s}.outbox (
-    run_id varchar not null, sync varchar not null, batch integer not null,
-    position integer not null, row_key uuid not null, customer uhugeint, subject varchar,
-    operation varchar not null, fingerprint ubigint not null, recipe ubigint not null,
-    vendor_row varchar)"""
-_BATCHES: Final = """{s}.batches (
-    run_id varchar not null, sync varchar not null, batch integer not null, step tinyint not null,
-    outcome varchar, reason varchar, reference varchar, noted_at timestamptz not null)"""
-_OUTCOMES: Final = """{s}.outcomes (
-    run_id varchar not null, batch integer not null, row_key uuid not null,
-    state varchar not null, reason varchar, code varchar)"""
-_WORKING: Final = (_OUTBOX, _BATCHES, _OUTCOMES)
-_KEPT: Final = (
-    """{s}.rows (
-    sync varchar not null, row_key uuid not null, customer uhugeint, subject varchar,
-    operation varchar not null, state varchar not null, delivered ubigint, attempted ubigint,
-    recipe ubigint, vendor_row varchar, has_left boolean not null, reason varchar, code varchar,
-    attempts integer not null, updated_at timestamptz not null, run_id varchar not null)""",
-    """{s}.runs (
-    run_id varchar not null, sync varchar not null, destination varchar not null, as_of date,
-    publication_id varchar, plan_id varchar, idempotent boolean not null, status varchar not null,
-    started_at timestamptz not null, finished_at timestamptz, counts varchar, reasons varchar,
-    error varchar)""",
-    "{s}.objects (sync varchar not null, name varchar not null, value varchar not null)",
-    """{s}.erased (
-    identifier uuid not null, customer uhugeint, requested_on date, state varchar not null,
-    reference varchar, reason varchar, updated_at timestamptz not null)""",
-    """{s}.drift (
-    sync varchar not null, row_key uuid not null, customer uhugeint, kind varchar not null,
-    detail varchar, found_at timestamptz not null, repaired boolean not null)""",
-)
-
-_SENDING, _STARTED, _SETTLED = 0, 1, 2
-
-# How far each batch of an unfolded run is.
-_PROGRESS: Final = """(
-    select run_id, sync, batch, max(step) as step, any_value(outcome) as outcome,
-        any_value(reason) as reason, any_value(reference) as reference, max(noted_at) as noted_at
-    from ledger.batches group by run_id, sync, batch)"""
-
-# The rows that unfolded runs leave behind. A row is in the outbox of one run only, because a sync
-# folds before it plans.
-FOLD: Final = f"""
-with ended as (
-    select o.* exclude (position), r.idempotent, x.code,
-        case when b.step < {_SETTLED} then 'unknown' else coalesce(x.state, b.outcome) end
-            as state,
-        case when b.step < {_SETTLED} then 'the run ended before the answer came'
-            else coalesce(x.reason, b.reason) end as reason,
-        b.noted_at as updated_at
-    from ledger.outbox as o
-    join {_PROGRESS} as b using (run_id, batch)
-    join ledger.runs as r using (run_id)
-    left join ledger.outcomes as x using (run_id, batch, row_key)
-)
-select e.sync, e.row_key, e.customer, e.subject, e.operation, e.state,
-    case
-        when e.state in ('accepted', 'confirmed') then e.fingerprint
-        when e.state = 'unknown' then case when e.idempotent then {UNCERTAIN} end
-        -- No profile was found: perhaps this once. Somebody told before is told when they leave.
-        when e.state = 'skipped' then
-            case when e.operation = 'upsert' and p.delivered is not null then {UNCERTAIN} end
-        else p.delivered
-    end as delivered,
-    e.fingerprint as attempted, e.recipe,
-    -- Who left an audience need not be found there again.
-    case when e.operation <> 'remove' or e.state not in ('accepted', 'confirmed')
-        then e.vendor_row end as vendor_row,
-    -- Somebody who left and has no profile any more has left all the same.
-    case
-        when e.state in ('accepted', 'confirmed', 'skipped') then e.operation = 'remove'
-        when e.state = 'unknown' then false
-        else coalesce(p.has_left, false)
-    end as has_left,
-    e.reason, e.code,
-    1 + case when p.state in ('accepted', 'confirmed') then 0 else coalesce(p.attempts, 0) end
-        as attempts,
-    e.updated_at, e.run_id
-from ended as e
-left join ledger.rows as p on p.sync = e.sync and p.row_key = e.row_key
-where e.state <> 'planned'
-"""
-
-_COLUMNS: Final = """sync, row_key, customer, subject, operation, state, delivered, attempted,
-    recipe, vendor_row, has_left, reason, code, attempts, updated_at, run_id"""
-_KNOWN: Final = f"""select {_COLUMNS}, run_id in (
-    select run_id from ledger.runs where status = 'stopped') as run_was_stopped from ledger.rows"""
 
 
 @dataclass(frozen=True)
@@ -178,10 +67,10 @@ class Ledger:
     def know(self) -> None:
         """Make the view ``known``: the rows, with what unfolded runs leave behind."""
         con = self._con
-        rows = _KNOWN
+        rows = KNOWN
         if con.execute("select 1 from ledger.outbox limit 1").fetchone() is not None:
             rows = f"""with folded as ({FOLD})
-            {_KNOWN} as r where not exists (
+            {KNOWN} as r where not exists (
                 from folded as f where f.sync = r.sync and f.row_key = r.row_key)
             union all by name select *, false as run_was_stopped from folded"""
         for new, old in self._renamed.items():
@@ -218,7 +107,7 @@ class Ledger:
                 "select 1 from ledger.outbox union all select 1 from ledger.batches limit 1"
             ).fetchone():
                 # Made anew rather than emptied: the blocks of millions of rows are free at once.
-                for table in _WORKING:
+                for table in WORKING:
                     con.execute(f"create or replace table {table.format(s=SCHEMA)}")
             con.execute(
                 "update ledger.runs set status = 'interrupted' where finished_at is null "
@@ -273,7 +162,7 @@ class Ledger:
 
     def sending(self, run_id: str, sync: str, batch: int, at: datetime) -> None:
         """Record that the requests of a batch are about to leave, and everything noted."""
-        self._log.append((run_id, sync, batch, _SENDING, None, None, None, at))
+        self._log.append((run_id, sync, batch, SENDING, None, None, None, at))
         self.flush()
 
     def flush(self) -> None:
@@ -294,14 +183,14 @@ class Ledger:
 
     def started(self, run_id: str, sync: str, batch: int, reference: str, at: datetime) -> None:
         """Note the vendor's id of a job: whoever comes next can follow it instead of resending."""
-        self._log.append((run_id, sync, batch, _STARTED, None, None, reference, at))
+        self._log.append((run_id, sync, batch, STARTED, None, None, reference, at))
 
     def unfollowed(self, sync: str) -> list[tuple[str, int, int, str]]:
         """Jobs a run which is over was still following: run, batch, its rows, the vendor's id."""
         return self._con.execute(
             f"""select b.run_id, b.batch, count(*), any_value(b.reference)
-            from {_PROGRESS} as b join ledger.outbox as o using (run_id, batch)
-            where b.sync = ? and b.step = {_STARTED} group by all order by all""",
+            from {PROGRESS} as b join ledger.outbox as o using (run_id, batch)
+            where b.sync = ? and b.step = {STARTED} group by all order by all""",
             [sync],
         ).fetchall()
 
@@ -368,20 +257,20 @@ class Ledger:
         self, run_id: str, sync: str, batch: int, at: datetime, *, outcome: State, reference: str
     ) -> None:
         """Note how a batch ended: the state of every row that has no outcome of its own."""
-        self._log.append((run_id, sync, batch, _SETTLED, outcome, None, reference or None, at))
+        self._log.append((run_id, sync, batch, SETTLED, outcome, None, reference or None, at))
 
     def set_aside(self, run_id: str, sync: str, batch: int, at: datetime, aside: Aside) -> None:
         """Settle a batch whose rows are not sent at all (numbers below 1)."""
-        self._log.append((run_id, sync, batch, _SETTLED, aside.state, aside.reason, None, at))
+        self._log.append((run_id, sync, batch, SETTLED, aside.state, aside.reason, None, at))
 
     def ended(self, run_id: str) -> list[tuple[str, str, int]]:
         """How the rows of an unfolded run ended: state, reason, rows."""
         return self._con.execute(
-            f"""select case when b.step < {_SETTLED} then 'unknown'
+            f"""select case when b.step < {SETTLED} then 'unknown'
                     else coalesce(x.state, b.outcome) end as ended,
                 coalesce(x.reason, b.reason, '') as why, count(*)
             from ledger.outbox as o
-            join {_PROGRESS} as b using (run_id, batch)
+            join {PROGRESS} as b using (run_id, batch)
             left join ledger.outcomes as x using (run_id, batch, row_key)
             where run_id = ? group by all order by all""",
             [run_id],
@@ -486,111 +375,3 @@ def _columns(rejected: Mapping[int, Rejection] | Mapping[str, Rejection]) -> dic
         "reasons": [why.reason for why in rejected.values()],
         "codes": [why.code for why in rejected.values()],
     }
-
-
-@contextmanager
-def attached(
-    con: duckdb.DuckDBPyConnection,
-    path: Path,
-    *,
-    patience: float = 5.0,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Ledger]:
-    """Attach a ledger file for writing; made if missing.
-
-    Raises:
-        LedgerBusyError: another process has it and did not let go within ``patience`` seconds.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if path.exists() and not path.stat().st_size:
-        # A process died between making the file and writing its header.
-        path.unlink()
-    attach(con, path, SCHEMA, patience=patience, sleep=sleep)
-    try:
-        path.chmod(0o600)
-        _lay_out(con, path)
-        yield Ledger(con, writable=True)
-    finally:
-        con.execute("detach ledger")
-
-
-def _lay_out(con: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Make the tables of a new file; see that those of an old one are of this layout."""
-    tables = con.execute(
-        "select count(*) from duckdb_tables() where database_name = 'ledger'"
-    ).fetchone()
-    is_new = tables == (0,)
-    for table in (*_WORKING, *_KEPT):
-        con.execute(f"create table if not exists {table.format(s=SCHEMA)}")
-    if is_new:
-        con.execute("insert into ledger.objects values ('', 'layout', ?)", [_LAYOUT])
-    _check_layout(con, path)
-
-
-def _check_layout(con: duckdb.DuckDBPyConnection, path: Path) -> None:
-    row = con.execute("select value from ledger.objects where sync = '' and name = 'layout'")
-    if row.fetchone() != (_LAYOUT,):
-        message = (
-            f"{path}: a ledger of another version, whose rows cannot be read; use the version that "
-            "wrote it, or start with a fresh SEGMENTS_HOME"
-        )
-        raise LedgerError(message)
-
-
-@contextmanager
-def viewed(
-    con: duckdb.DuckDBPyConnection,
-    path: Path,
-    *,
-    patience: float = 5.0,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Ledger]:
-    """Attach a ledger file for reading only; an account without one looks empty.
-
-    Raises:
-        LedgerBusyError: a run is writing it.
-    """
-    if path.exists() and path.stat().st_size:
-        attach(con, path, SCHEMA, "(read_only)", patience=patience, sleep=sleep)
-        _check_layout(con, path)
-    else:
-        con.execute("attach ':memory:' as ledger")
-        _lay_out(con, path)
-    try:
-        yield Ledger(con, writable=False)
-    finally:
-        con.execute("detach ledger")
-
-
-def attach(
-    con: duckdb.DuckDBPyConnection,
-    path: Path,
-    name: str,
-    mode: str = "",
-    *,
-    patience: float = 5.0,
-    sleep: Callable[[float], None] = time.sleep,
-) -> None:
-    """Attach a file that other processes of this installation write, when they let go of it.
-
-    Raises:
-        LedgerBusyError: nobody let go within ``patience`` seconds.
-    """
-    step = 0.25
-    waited = 0.0
-    while True:
-        try:
-            con.execute(f"attach {literal(path)} as {name} {mode}")
-        except duckdb.IOException as error:
-            if "lock" not in str(error).lower():
-                raise
-            if waited >= patience:
-                message = (
-                    f"{path.name}: another process is writing this ledger; "
-                    "wait for its run to end, or stop it"
-                )
-                raise LedgerBusyError(message) from None
-            sleep(step)
-            waited += step
-        else:
-            return

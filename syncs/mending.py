@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import duckdb
 
-from syncs import ledger, results, workspace
+from syncs import ledger_file, results, workspace
 from syncs.errors import SyncError
 from syncs.ledger import Ledger
 from syncs.runner import ledger_path
@@ -58,7 +58,7 @@ def unanswered(settings: SyncSettings, spec: AnySpec) -> list[Unanswered]:
     """
     with (
         workspace.opened(settings) as work,
-        ledger.viewed(work.con, ledger_path(settings, spec.account)) as book,
+        ledger_file.viewed(work.con, ledger_path(settings, spec.account)) as book,
     ):
         book.know()
         rows = work.con.execute(
@@ -147,7 +147,7 @@ def _mended(settings: SyncSettings, spec: AnySpec) -> Iterator[tuple[Workspace, 
         message = f"{spec.name} never ran: there is nothing to decide about"
         raise SyncError(message)
     try:
-        with workspace.opened(settings) as work, ledger.attached(work.con, path) as book:
+        with workspace.opened(settings) as work, ledger_file.attached(work.con, path) as book:
             yield work, book
     except duckdb.Error as error:
         message = f"{type(error).__name__} while changing the ledger"

@@ -18,7 +18,8 @@ from syncs import diff, inputs, past
 from syncs.causes import why
 from syncs.destinations.base import tightest
 from syncs.guards import Facts, judge
-from syncs.ledger import UNCERTAIN, Ledger
+from syncs.ledger import Ledger
+from syncs.ledger_layout import UNCERTAIN
 from syncs.past import Past
 from syncs.records import LOOKED_AT, Cause, Plan, Shape
 from syncs.spec import AnySpec, AudienceSpec, EventSpec, ProfileSpec

@@ -14,7 +14,7 @@ from typing import Any, Final
 from syncs.delivery import together
 from syncs.destinations.people import Kind, ReadsBack
 from syncs.drift import DELIVERED_SQL, REPAIRABLE, differs, note
-from syncs.ledger import UNCERTAIN
+from syncs.ledger_layout import UNCERTAIN
 from syncs.records import Shape
 from syncs.spec import ProfileSpec
 from syncs.wanted import people_sql, properties_of

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from syncs import ledger, workspace
+from syncs import ledger_file, workspace
 from syncs.errors import LedgerBusyError, PublishedDataError
 from syncs.settings import SyncSettings
 from syncs.sql import literal
@@ -54,7 +54,7 @@ def publish(settings: SyncSettings, path: Path) -> None:
         with (
             _alone(target),
             workspace.opened(settings) as work,
-            ledger.viewed(work.con, path),
+            ledger_file.viewed(work.con, path),
         ):
             if target.exists():
                 shutil.copyfile(target, fresh)

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import duckdb
 
-from syncs import ledger, results, workspace
+from syncs import ledger_file, results, workspace
 from syncs import plan as planning
 from syncs.connection import connected
 from syncs.destinations.registry import destination_of, shape_of
 from syncs.engine import OnProgress, Run
 from syncs.errors import SpecError, SyncError
+from syncs.ledger import Ledger
 from syncs.records import Plan, Report
 from syncs.settings import SyncSettings
 from syncs.spec import AnySpec, nearest
@@ -55,7 +56,7 @@ def plan_one(settings: SyncSettings, spec: AnySpec, *, clock: Clock = _now) -> P
     try:
         with (
             workspace.opened(settings) as work,
-            ledger.viewed(work.con, ledger_path(settings, spec.account)) as book,
+            ledger_file.viewed(work.con, ledger_path(settings, spec.account)) as book,
         ):
             return planning.build(spec, shape, work, book, now=clock()).plan
     except duckdb.Error as error:
@@ -108,7 +109,7 @@ async def _run(
     async with connected(settings, spec.account, now=clock()) as connection:
         with (
             workspace.opened(settings) as work,
-            ledger.attached(work.con, ledger_path(settings, spec.account)) as book,
+            ledger_file.attached(work.con, ledger_path(settings, spec.account)) as book,
         ):
             keep_apart(book, settings)
             destination = destination_of(
@@ -132,7 +133,7 @@ async def _run(
             )
 
 
-def keep_apart(book: ledger.Ledger, settings: SyncSettings) -> None:
+def keep_apart(book: Ledger, settings: SyncSettings) -> None:
     """A ledger filled by the demo must not make production believe that everything is delivered.
 
     Raises:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from syncs import ledger, runner, workspace
+from syncs import ledger_file, runner, workspace
 from syncs.errors import SyncError
 from syncs.settings import SyncSettings
 from syncs.spec import AnySpec
@@ -47,7 +47,7 @@ def standing(
     """
     with (
         workspace.opened(settings) as work,
-        ledger.viewed(work.con, runner.ledger_path(settings, spec.account)) as book,
+        ledger_file.viewed(work.con, runner.ledger_path(settings, spec.account)) as book,
     ):
         book.know()
         states = dict(

@@ -16,7 +16,7 @@ from typing import Any
 
 import duckdb
 
-from syncs import identity, ledger
+from syncs import identity, ledger_file
 from tests.benchmarks import shop
 from tests.support.box import Box
 
@@ -256,7 +256,7 @@ class Victim:
     def _look_into_ledger(self, outcome: Outcome) -> None:
         """Note how many rows are unanswered, as the next run will see it."""
         file = self._home / "ledger" / f"{self._kind.vendor}.duckdb"
-        with duckdb.connect() as con, ledger.viewed(con, file) as book:
+        with duckdb.connect() as con, ledger_file.viewed(con, file) as book:
             book.know()
             rows: Counter[str] = Counter(
                 dict(

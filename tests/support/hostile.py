@@ -98,13 +98,51 @@ def serving() -> Iterator[Hostile]:
 
 
 # Words the readers of answers look for, so that what is generated goes deeper than a first check.
-_KEYS = (
-    "data id attributes errors source pointer code title detail meta links next status "
-    "total_count completed_count failed_count original_payload email phone_number properties "
-    "error error_subcode is_transient fbtrace_id message num_received num_invalid_entries "
-    "session_id audience_id paging cursors after name subtype operation_status delivery_status "
-    "tos_accepted custom_audience_tos success processed value attribute used"
-).split()
+_KEYS = [
+    "data",
+    "id",
+    "attributes",
+    "errors",
+    "source",
+    "pointer",
+    "code",
+    "title",
+    "detail",
+    "meta",
+    "links",
+    "next",
+    "status",
+    "total_count",
+    "completed_count",
+    "failed_count",
+    "original_payload",
+    "email",
+    "phone_number",
+    "properties",
+    "error",
+    "error_subcode",
+    "is_transient",
+    "fbtrace_id",
+    "message",
+    "num_received",
+    "num_invalid_entries",
+    "session_id",
+    "audience_id",
+    "paging",
+    "cursors",
+    "after",
+    "name",
+    "subtype",
+    "operation_status",
+    "delivery_status",
+    "tos_accepted",
+    "custom_audience_tos",
+    "success",
+    "processed",
+    "value",
+    "attribute",
+    "used",
+]
 _TEXTS = (
     *("", "complete", "processing", "cancelled", "1", "Buyers", "\x00", "\ud800", "\udfff\ud800"),
     *("../../me", "?access_token=x", "a" * 3_000, "é\u202e", "1e999", "null"),
@@ -226,7 +264,7 @@ statuses = st.one_of(
     st.integers(200, 599),
 )
 _types = st.sampled_from(["application/json", "text/html", "application/octet-stream", "x" * 200])
-_usage = _trees.map(lambda tree: json.dumps(tree))
+_usage = _trees.map(json.dumps)
 headers = st.fixed_dictionaries(
     {"content-type": _types},
     optional={

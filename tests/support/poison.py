@@ -106,12 +106,9 @@ class Days:
         """Another day, on which nothing changed yet."""
         self.today += days
         with duckdb.connect(str(self.file)) as con:
-            for statement in (
-                f"update publication set as_of = {shop.AS_OF} + {self.today}, "
-                "publication_id = cast(uuid() as varchar)",
-                f"update customers set as_of = {shop.AS_OF} + {self.today}",
-            ):
-                con.execute(statement)
+            day = f"as_of = {shop.AS_OF} + {self.today}"
+            con.execute(f"update publication set {day}, publication_id = cast(uuid() as varchar)")
+            con.execute(f"update customers set {day}")
 
     def one_percent(self) -> int:
         """Let one in a hundred of those who are not refused change; how many they are."""
