@@ -39,6 +39,8 @@ async def connected(
     base = settings.base_url(account)
     if base is None:
         base = demo.base_url(settings, account) if settings.env == DEMO else HOSTS[account]
+    # Whoever makes the folder first decides who may look into it.
+    settings.ledgers.mkdir(parents=True, exist_ok=True, mode=0o700)
     limiters = {
         operation: RateLimiter(settings.ledgers / "limits" / f"{account}-{operation}", limits)
         for operation, limits in LIMITS[account].items()

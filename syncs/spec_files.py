@@ -82,13 +82,17 @@ def load_spec(file: Path) -> AnySpec:
     Raises:
         SpecError: names file, line and fix.
     """
+    lines: dict[tuple[str, ...], int] = {}
     try:
         root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        message = f"{file}: not YAML: {' '.join(str(error).split())}"
+        data = _plain(root, (), lines, file) if root is not None else None
+    except (yaml.YAMLError, ValueError) as error:
+        # A date that is none and bytes that are no text are ValueErrors.
+        message = f"{file}: not YAML: {' '.join(str(error).split())[:500]}"
         raise SpecError(message) from None
-    lines: dict[tuple[str, ...], int] = {}
-    data = _plain(root, (), lines, file) if root is not None else None
+    except RecursionError:
+        message = f"{file}: not YAML: nested without end"
+        raise SpecError(message) from None
     if not isinstance(data, dict):
         message = f"{file}: a spec is a mapping of keys, starting with `name:`"
         raise SpecError(message)
