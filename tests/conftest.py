@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture(scope="session")
 def sandbox_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("sandbox")
-    address = sandbox.ensure_running(home, idle_seconds=600)
+    # Longer than any run of all tests: between two that need it half an hour may pass.
+    address = sandbox.ensure_running(home, idle_seconds=7200)
     yield address
     found = json.loads((home / "sandbox" / "address.json").read_text())
     os.kill(found["pid"], signal.SIGTERM)

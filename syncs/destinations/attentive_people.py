@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
@@ -22,6 +23,8 @@ _REQUESTS: Final = "/v1/privacy/delete-request"
 _SUBJECTS: Final[Mapping[Kind, str]] = {"email": "subjectEmail", "phone": "subjectPhone"}
 # Enough for 150 look-ups a second at 200 ms each.
 _AT_ONCE: Final = 32
+# Opaque, and kept: it must not be an address.
+_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 
 
 class AttentivePeople:
@@ -121,7 +124,8 @@ def _json_of(response: Response, what: str) -> Any:
 def _id_of(response: Response) -> str:
     answer = response.json()
     key = answer.get("id") if isinstance(answer, dict) else None
-    if not isinstance(key, str | int) or isinstance(key, bool) or key == "":
+    is_id = isinstance(key, str | int) and not isinstance(key, bool) and _ID.fullmatch(str(key))
+    if not is_id:
         message = "the deletion request was accepted without an id"
         raise AnswerLostError(message)
     return str(key)

@@ -9,11 +9,10 @@ HTTP 400 or 403 with a code in the body. A refused removal (200/1870047) stays a
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, MutableMapping
 from typing import Final
 
-from syncs.destinations.facebook_audiences import rename, status_code
+from syncs.destinations.facebook_audiences import find, is_id, rename, status_code
 from syncs.destinations.facebook_graph import (
     LIMITED,
     SIZE_FLOOR,
@@ -43,7 +42,6 @@ from syncs.transport import Response, Transport
 
 _AUDIENCE: Final = "audience_id"
 _SCHEMA: Final = "schema"
-_PAGE: Final = 20
 _REPLACING, _FLAGGED = 414, 471
 # Large requests, removals above all, end in a web page or in nothing. One of at most this many rows
 # does not fail for its size.
@@ -136,7 +134,11 @@ class FacebookAudience:
                 "with a new audience_name"
             )
             raise StoppedError(message, code="schema")
-        self._audience = objects.get(_AUDIENCE) or await self._found() or await self._made()
+        self._audience = (
+            objects.get(_AUDIENCE)
+            or await find(self._graph, self._spec.audience_name)
+            or await self._made()
+        )
         objects.update({_AUDIENCE: self._audience, _SCHEMA: schema})
         self._sessions = UploadSessions(self._run_id, self._audience, rows)
         await self._ready()
@@ -188,33 +190,6 @@ class FacebookAudience:
             self._most = dict.fromkeys(Operation, self.shape.batch_rows)
         return self._size_matters
 
-    async def _found(self) -> str | None:
-        """The audience of this name; names are not unique and cannot be searched for."""
-        path = f"{self._graph.account}/customaudiences"
-        params = {"fields": "id,name,subtype", "limit": str(_PAGE)}
-        ids: list[str] = []
-        while params:
-            page = await self._graph.read(path, params)
-            data = page.get("data")
-            ids += [
-                str(item.get("id"))
-                for item in (data if isinstance(data, list) else ())
-                if isinstance(item, dict) and item.get("name") == self._spec.audience_name
-            ]
-            paging = page.get("paging")
-            cursors = paging.get("cursors") if isinstance(paging, dict) else None
-            after = cursors.get("after") if isinstance(cursors, dict) else None
-            more = isinstance(paging, dict) and paging.get("next")
-            # The same page again would be asked for without an end.
-            more = more and after != params.get("after")
-            params = {**params, "after": str(after)} if after and more else {}
-        if len(ids) > 1:
-            message = (
-                f"{len(ids)} audiences are named {self._spec.audience_name!r}: rename all but one"
-            )
-            raise StoppedError(message, code="ambiguous_audience")
-        return ids[0] if ids else None
-
     async def _made(self) -> str:
         document = {
             "name": self._spec.audience_name,
@@ -231,7 +206,7 @@ class FacebookAudience:
         )
         data = response.json()
         audience = data.get("id") if isinstance(data, dict) else None
-        if response.status != 200 or not re.fullmatch(r"[0-9]{1,30}", str(audience)):
+        if response.status != 200 or not is_id(audience):
             error = error_of(response)
             message = "the audience could not be created"
             raise StoppedError(message, code=named(error) if error else str(response.status))

@@ -36,6 +36,8 @@ _WAIT: Final = {BUSY, (2650, 1870148)}
 _STOPS: Final = {10, 102, 104, 190, 270, 294, 368, 2635, 2655, 2656, 2663, 2664, 2654,
                  1487301, 1487366, 1404078, 2859015, 1870092}  # fmt: skip
 _STOP_SUBCODES: Final = {(100, 33), (100, 1713228), FLAGGED, (100, 1713231)}
+# Longer ones are none of Facebook's, but could be somebody's phone number.
+_MOST: Final = 10**9
 # What a person has to do about the commonest stops.
 _WHY: Final = {
     (190, 0): "the access token is no longer valid",
@@ -173,7 +175,7 @@ def _regain(response: Response) -> float | None:
             continue
         try:
             usage = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if name.startswith("x-ad-account") and isinstance(usage, dict):
             waits.append(float(number(usage.get("reset_time_duration"))))
@@ -186,5 +188,7 @@ def _regain(response: Response) -> float | None:
 
 
 def number(value: object) -> int:
-    """A whole number, or 0 where there is none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+    """A whole number as Facebook's codes and counts are, or 0 where there is none."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return 0
+    return value if abs(value) < _MOST else 0

@@ -14,9 +14,9 @@ import re
 import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final
-from urllib.parse import unquote
 
 from syncs.destinations.base import event_name_sql
+from syncs.destinations.klaviyo_pages import any_of, dig, pages
 from syncs.errors import AnswerLostError, DeliveryError
 from syncs.ratelimit import Sleep
 from syncs.records import (
@@ -56,6 +56,8 @@ _LOOKUP: Final = 100
 _JOB_DEADLINE: Final = 1800.0
 # Opaque, and part of a path.
 _JOB_ID: Final = re.compile(r"[A-Za-z0-9_=.:-]{1,200}")
+# Halves of a character: JSON can spell them, nothing can store them, so no row of ours has any.
+_HALVES: Final = re.compile("[\ud800-\udfff]")
 _FIRST_POLL, _LAST_POLL = 0.1, 5.0
 
 _IDENTIFIERS: Final = {
@@ -158,29 +160,19 @@ class _Klaviyo:
 
     async def existing(self, identifiers: Sequence[str]) -> set[str]:
         """The identifiers that have a profile, by look-ups of 100."""
-        quoted = ",".join('"' + _escaped(value) + '"' for value in identifiers)
         params = {
-            "filter": f"any({self._field},[{quoted}])",
+            "filter": any_of(self._field, identifiers),
             "fields[profile]": self._field,
             "page[size]": str(_LOOKUP),
         }
-        found: set[str] = set()
-        while params:
-            response = await self._transport.request(
-                "GET", "/api/profiles", operation="profiles", params=params
-            )
-            page = response.json()
-            data = page.get("data") if isinstance(page, dict) else None
-            if response.status != 200 or not isinstance(data, list):
-                message = f"profile look-up answered HTTP {response.status} without a list"
-                raise AnswerLostError(message)
-            for item in data:
-                value = _dig(item, "attributes", self._field)
-                if isinstance(value, str):
-                    found.add(value.lower())
-            cursor = _cursor(_dig(page, "links", "next"))
-            params = {**params, "page[cursor]": cursor} if cursor else {}
-        return found
+        asked, found = set(identifiers), set()
+        async for page in pages(
+            self._transport, "/api/profiles", operation="profiles", params=params
+        ):
+            for item in page:
+                # Addresses come back in the case they were stored in.
+                found.add(str(dig(item, "attributes", self._field)).lower())
+        return asked & found
 
     async def _post(
         self, path: str, operation: str, head: str, tail: str, batch: Batch
@@ -222,7 +214,7 @@ class KlaviyoProfiles(_Klaviyo):
         )
         if response.status != 202:
             return read_refusal(response, re.compile(r"/profiles/data/(\d+)(?:/|$)"), batch.rows)
-        job = _dig(response.json(), "data", "id")
+        job = dig(response.json(), "data", "id")
         if not isinstance(job, str) or not _JOB_ID.fullmatch(job):
             # An empty id would poll the collection and read somebody else's job.
             message = "the import job was accepted without an id"
@@ -247,7 +239,7 @@ class KlaviyoProfiles(_Klaviyo):
             response = await self._transport.request(
                 "GET", f"/api/profile-bulk-import-jobs/{job}", operation="import_job"
             )
-            attributes = _dig(response.json(), "data", "attributes")
+            attributes = dig(response.json(), "data", "attributes")
             if response.status != 200 or not isinstance(attributes, dict):
                 continue
             if attributes.get("status") == "complete":
@@ -274,23 +266,14 @@ class KlaviyoProfiles(_Klaviyo):
     async def _import_errors(self, job: str) -> dict[str, Rejection]:
         """Every page of import errors, by the identifier they echo."""
         named: dict[str, Rejection] = {}
+        path = f"/api/profile-bulk-import-jobs/{job}/import-errors"
         params = {"page[size]": "100"}
-        while params:
-            response = await self._transport.request(
-                "GET",
-                f"/api/profile-bulk-import-jobs/{job}/import-errors",
-                operation="import_errors",
-                params=params,
-            )
-            page = response.json()
-            errors = _dig(page, "data")
-            for error in errors if isinstance(errors, list) else ():
-                attributes = _dig(error, "attributes")
-                echoed = _dig(attributes, "original_payload", self._field)
-                if isinstance(echoed, str) and echoed:
+        async for page in pages(self._transport, path, operation="import_errors", params=params):
+            for error in page:
+                attributes = dig(error, "attributes")
+                echoed = dig(attributes, "original_payload", self._field)
+                if isinstance(echoed, str) and echoed and not _HALVES.search(echoed):
                     named[echoed.lower()] = _rejection(attributes)
-            cursor = _cursor(_dig(page, "links", "next"))
-            params = {**params, "page[cursor]": cursor} if cursor else {}
         return named
 
 
@@ -326,10 +309,10 @@ def read_refusal(response: Response, pointer: re.Pattern[str], count: int) -> An
     if response.status == 413:
         return TooLarge()
     rejected: dict[int, Rejection] = {}
-    errors = _dig(response.json(), "errors")
+    errors = dig(response.json(), "errors")
     listed = [e for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
     for error in listed:
-        match = pointer.search(str(_dig(error, "source", "pointer") or ""))
+        match = pointer.search(str(dig(error, "source", "pointer") or ""))
         if match and int(match[1]) < count:
             rejected[int(match[1])] = _rejection(error)
     if rejected:
@@ -339,35 +322,20 @@ def read_refusal(response: Response, pointer: re.Pattern[str], count: int) -> An
 
 
 def _rejection(error: object) -> Rejection:
-    code = str(_dig(error, "code") or "refused")[:80]
-    title = str(_dig(error, "title") or "refused")[:120]
-    pointer = str(_dig(error, "source", "pointer") or "")
+    code = _harmless(dig(error, "code"), 80)
+    title = _harmless(dig(error, "title"), 120).rstrip(".")
+    pointer = _harmless(dig(error, "source", "pointer"), 400)
     field = pointer.rsplit("/", 1)[-1] if pointer and not pointer[-1].isdigit() else ""
-    if "@" in title or re.search(r"\d{6}", title):
-        title = "refused"
-    return Rejection(f"{title.rstrip('.')} ({field})" if field else title.rstrip("."), code)
+    return Rejection(f"{title or 'refused'} ({field})" if field else title or "refused",
+                     code or "refused")  # fmt: skip
+
+
+def _harmless(text: object, length: int) -> str:
+    """The beginning of a text, or nothing where it is none or may name somebody."""
+    if not isinstance(text, str) or not text.isprintable() or re.search(r"@|\d{6}", text):
+        return ""
+    return text[:length]
 
 
 def _count(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-def _dig(value: object, *keys: str) -> Any:
-    """A member of nested mappings, or None where the shape is another."""
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
-def _cursor(link: object) -> str:
-    """The cursor in a ``next`` link, or an empty string at the end (null, absent, odd)."""
-    match = (
-        re.search(r"page(?:%5B|\[)cursor(?:%5D|\])=([^&]+)", link, re.IGNORECASE)
-        if isinstance(link, str)
-        else None
-    )
-    return unquote(match[1]) if match else ""
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"')

@@ -10,6 +10,9 @@ from urllib.parse import unquote
 from syncs.errors import AnswerLostError
 from syncs.transport import Transport
 
+# Of a hundred items each: more than any collection of ours has.
+_MOST_PAGES = 1_000
+
 
 async def pages(
     transport: Transport, path: str, *, operation: str, params: Mapping[str, str]
@@ -17,7 +20,7 @@ async def pages(
     """Every page of a collection, as its list of items.
 
     Raises:
-        AnswerLostError: a page is no list, or the pages go round in a circle.
+        AnswerLostError: a page is no list, or the pages have no end.
     """
     asked: dict[str, str] = dict(params)
     seen: set[str] = set()
@@ -30,8 +33,8 @@ async def pages(
             raise AnswerLostError(message)
         yield data
         cursor = cursor_of(dig(page, "links", "next"))
-        if cursor in seen:
-            message = f"the pages of {operation} go round in a circle"
+        if cursor in seen or len(seen) >= _MOST_PAGES:
+            message = f"the pages of {operation} have no end"
             raise AnswerLostError(message)
         seen.add(cursor)
         asked = {**asked, "page[cursor]": cursor} if cursor else {}

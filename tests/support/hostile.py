@@ -65,8 +65,8 @@ def serving() -> Iterator[Hostile]:
             body = b"" if found.status in (204, 304) else found.body
             head += [f"{name}: {value}" for name, value in found.headers.items()]
             head.append(f"content-length: {len(body) + (found.manner != 'whole') * 10_000}")
-            self.wfile.write("\r\n".join([*head, "", ""]).encode("latin-1"))
-            self.wfile.write(body)
+            # In one piece: two of them wait for each other.
+            self.wfile.write("\r\n".join([*head, "", ""]).encode("latin-1") + body)
             if found.manner != "whole":
                 self.close_connection = True
             while found.manner == "dripping" and not hostile.over.wait(0.02):
@@ -152,11 +152,14 @@ _TEXTS = (
     *(f"Invalid input for {EMAIL}", EMAIL, PHONE, f"duplicate {PHONE[1:]}", EMAIL.upper()),
 )
 _NUMBERS = (0, 1, 2, 3, -1, 10**30, 10**400, 4, 17, 80003, 100, 200, 190, 33, 1870047, 0.5)
+_texts = st.sampled_from(_TEXTS)
+_numbers = st.sampled_from(_NUMBERS)
 _leaves = st.one_of(
+    _texts,
+    _texts,
+    _numbers,
     st.none(),
     st.booleans(),
-    st.sampled_from(_NUMBERS),
-    st.sampled_from(_TEXTS),
     st.sampled_from([float("nan"), float("inf"), -float("inf")]),
 )
 _trees = st.recursive(
@@ -166,74 +169,77 @@ _trees = st.recursive(
     ),
     max_leaves=12,
 )
-_error = st.fixed_dictionaries(
-    {},
-    optional={
-        "code": _leaves,
-        "error_subcode": _leaves,
-        "title": _leaves,
-        "detail": _leaves,
-        "is_transient": _leaves,
-        "source": st.one_of(_leaves, st.fixed_dictionaries({"pointer": _leaves})),
-    },
+
+
+def _object(**members: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries(members)
+
+
+def _any_of(**members: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries({}, optional=members)
+
+
+_rows = st.sampled_from([f"/{where}/{row}" for row in (0, 2, 3, -1, 10**20) for where in
+         ("data/attributes/profiles/data", "data/attributes/events-bulk-create/data")])  # fmt: skip
+_pointers = st.one_of(
+    _leaves, _rows, st.tuples(_rows, _texts).map(lambda parts: f"{parts[0]}/{parts[1]}")
 )
-# What an endpoint documents, each place of it with anything in it.
-_shaped = st.one_of(
-    st.fixed_dictionaries({"errors": st.lists(_error, max_size=3)}),
-    st.fixed_dictionaries({"error": _error}),
-    st.fixed_dictionaries({"data": st.fixed_dictionaries({"id": _leaves})}),
-    st.fixed_dictionaries(
-        {
-            "data": st.fixed_dictionaries(
-                {
-                    "attributes": st.fixed_dictionaries(
-                        {"status": st.just("complete")},
-                        optional={
-                            "total_count": _leaves,
-                            "completed_count": _leaves,
-                            "failed_count": _leaves,
-                        },
-                    )
-                }
+_error = _object(code=_leaves, title=_leaves, source=_object(pointer=_pointers))
+_links = _any_of(next=st.one_of(_leaves, st.just("https://a.example/?page[cursor]=abc")))
+_count = st.one_of(_numbers, st.sampled_from([0, 1, 2, 3]), _leaves)
+_profile = _object(
+    attributes=_any_of(email=st.one_of(_texts, st.just(EMAIL)), properties=_trees, code=_leaves)
+)
+_graph_error = _object(
+    error=_any_of(
+        code=st.one_of(_numbers, _leaves), error_subcode=_numbers, message=_texts,
+        is_transient=_leaves,
+    )
+)  # fmt: skip
+# What an endpoint documents, each place of it with anything in it; by vendor.
+_SHAPES: dict[str, tuple[st.SearchStrategy[Any], ...]] = {
+    "klaviyo": (
+        _object(errors=st.lists(_error, min_size=1, max_size=3)),
+        _object(data=_object(id=_leaves)),
+        _object(
+            data=_object(
+                attributes=st.fixed_dictionaries(
+                    {"status": st.just("complete"), "failed_count": _count},
+                    optional={"total_count": _count, "completed_count": _count},
+                )
             )
-        }
-    ),
-    st.fixed_dictionaries(
-        {
-            "data": st.lists(
-                st.fixed_dictionaries(
-                    {
-                        "attributes": st.fixed_dictionaries(
-                            {},
-                            optional={
-                                "email": _leaves,
-                                "code": _leaves,
-                                "title": _leaves,
-                                "properties": _trees,
-                                "original_payload": st.fixed_dictionaries({"email": _leaves}),
-                            },
-                        )
-                    }
+        ),
+        _object(
+            data=st.lists(
+                _object(
+                    attributes=_any_of(
+                        code=_leaves,
+                        title=_leaves,
+                        original_payload=_any_of(email=_texts),
+                    )
                 ),
                 max_size=3,
             ),
-            "links": st.fixed_dictionaries({"next": _leaves}),
-        }
+            links=_links,
+        ),
+        _object(data=st.lists(_profile, max_size=3), links=_links),
     ),
-    st.fixed_dictionaries(
-        {"num_received": _leaves},
-        optional={"num_invalid_entries": _leaves, "session_id": _leaves, "error": _error},
+    "attentive": (
+        st.lists(_any_of(name=_leaves, attribute=_leaves, value=_trees), max_size=3),
+        _any_of(id=_leaves, processed=_leaves),
     ),
-    st.fixed_dictionaries(
-        {
-            "data": st.lists(st.fixed_dictionaries({"id": _leaves, "name": st.just("Buyers")})),
-            "paging": st.fixed_dictionaries(
-                {"cursors": st.fixed_dictionaries({"after": _leaves}), "next": _leaves}
-            ),
-        }
+    "facebook": (
+        _graph_error,
+        _object(num_received=_count, session_id=_leaves),
+        _object(num_received=st.just(3), num_invalid_entries=_count, session_id=_leaves),
+        _object(
+            data=st.lists(_object(id=_leaves, name=st.just("Buyers")), max_size=2),
+            paging=_object(cursors=_object(after=_leaves), next=_leaves),
+        ),
+        _any_of(id=_leaves, name=_leaves, operation_status=_object(code=_leaves), success=_leaves),
+        _any_of(tos_accepted=_any_of(custom_audience_tos=_leaves)),
     ),
-    st.lists(st.fixed_dictionaries({"name": _leaves, "value": _leaves}), max_size=3),
-)
+}
 _NOT_JSON = (
     b"",
     b"\x00",
@@ -250,23 +256,13 @@ _NOT_JSON = (
     b"true",
     b'"text"',
 )
-bodies = st.one_of(
-    st.sampled_from(_NOT_JSON),
-    _trees.map(lambda tree: json.dumps(tree).encode()),
-    _shaped.map(lambda tree: json.dumps(tree).encode()),
-    # Cut somewhere.
-    st.tuples(_shaped, st.integers(1, 60)).map(lambda t: json.dumps(t[0]).encode()[: -t[1]]),
-)
-# Most often a success: a refusal is read less closely.
-statuses = st.one_of(
-    st.sampled_from([200, 200, 202, 201, 204]),
-    st.sampled_from([400, 400, 401, 403, 404, 409, 410, 413, 422, 429, 500, 502, 503]),
-    st.integers(200, 599),
-)
-_types = st.sampled_from(["application/json", "text/html", "application/octet-stream", "x" * 200])
-_usage = _trees.map(json.dumps)
-headers = st.fixed_dictionaries(
-    {"content-type": _types},
+_usage = st.one_of(
+    _trees,
+    _object(reset_time_duration=_leaves),
+    st.dictionaries(_texts, st.lists(_any_of(estimated_time_to_regain_access=_leaves)), min_size=1),
+).map(json.dumps)
+_headers = st.fixed_dictionaries(
+    {"content-type": st.sampled_from(["application/json", "text/html", "x" * 200])},
     optional={
         "x-ad-account-usage": _usage,
         "x-business-use-case-usage": _usage,
@@ -274,9 +270,29 @@ headers = st.fixed_dictionaries(
     },
 )
 _waits = st.sampled_from(["-1", "nan", "inf", "1e400", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", ""])
-answers = st.builds(Answer, status=statuses, body=bodies, headers=headers) | st.builds(
-    Answer,
-    status=st.sampled_from([429, 503]),
-    body=bodies,
-    headers=st.fixed_dictionaries({"retry-after": _waits}),
-)
+
+
+def answers(vendor: str) -> st.SearchStrategy[Answer]:
+    """Answers of a vendor gone wrong, most of them nearly right."""
+    shaped = st.one_of(*_SHAPES[vendor]).map(lambda tree: json.dumps(tree).encode())
+    bodies = st.one_of(
+        st.sampled_from(_NOT_JSON),
+        _trees.map(lambda tree: json.dumps(tree).encode()),
+        st.tuples(shaped, st.integers(1, 60)).map(lambda cut: cut[0][: -cut[1]]),
+    )
+    return st.one_of(
+        st.builds(Answer, status=st.sampled_from([200, 202, 400]), body=shaped, headers=_headers),
+        st.builds(Answer, status=st.sampled_from([200, 202, 400]), body=shaped, headers=_headers),
+        st.builds(Answer, status=st.integers(200, 599), body=bodies | shaped, headers=_headers),
+        st.builds(
+            Answer,
+            status=st.sampled_from([429, 503]),
+            body=bodies,
+            headers=_object(**{"retry-after": _waits}),
+        ),
+    )
+
+
+def several(vendor: str) -> st.SearchStrategy[list[Answer]]:
+    """Answers that come one after the other, again and again."""
+    return st.lists(answers(vendor), min_size=1, max_size=4)
