@@ -32,7 +32,7 @@ _RATES = {
 }
 # A sync whose batches are few must be met less often, or it never gets on.
 _SHARE = {"klaviyo_profile": 0.7, "facebook_audience": 0.7, "klaviyo_event": 0.2}
-_SHARE_OF_SINGLES = 0.04
+_SHARE_OF_SINGLES = 0.06
 
 
 def _arguments() -> argparse.Namespace:

@@ -281,6 +281,26 @@ def test_import_errors_without_an_end_have_one(asker: Asker) -> None:
     assert isinstance(found, AnswerLostError)
 
 
+@pytest.mark.parametrize(
+    "text", [EMAIL, f"Invalid: {PHONE}", PHONE[1:], "a\x00b", "\ud800", 7, None]
+)
+@pytest.mark.parametrize("place", ["code", "title", "detail", "pointer"])
+@pytest.mark.parametrize("pointed", [True, False])
+def test_a_refusal_repeats_nobody(asker: Asker, place: str, text: object, pointed: bool) -> None:
+    where = "/data/attributes/profiles/data/1/attributes/"
+    error: dict[str, Any] = {"code": "invalid", "source": {"pointer": where * pointed}}
+    if place == "pointer":
+        error["source"]["pointer"] += str(text)
+    else:
+        error[place] = text
+    answer = Answer(400, json.dumps({"errors": [error]}).encode())
+
+    found = asker.ask("klaviyo_profile", itertools.repeat(answer), lambda one: one.send(BATCH))
+
+    assert isinstance(found, Refused if pointed else RefusedWhole)
+    names_nobody(found)
+
+
 HUGE = "1" + "0" * 400
 USAGES = [
     {"x-ad-account-usage": f'{{"reset_time_duration": {HUGE}}}'},

@@ -36,7 +36,7 @@ class Days:
         box: the sandbox.
         destination: the kind of the sync, and its name.
         rows: customers of the shop.
-        poisoned: how many of them are refused, evenly spread or, if ``adjacent``, in a row.
+        poisoned: how many of them are refused, evenly spread.
     """
 
     settings: SyncSettings
@@ -44,13 +44,12 @@ class Days:
     destination: str
     rows: int
     poisoned: int = 10
-    adjacent: bool = False
     today: int = 0
 
     def __post_init__(self) -> None:
         self.tell()
         file = shop.publish(self.settings.home, self.rows)
-        step = 1 if self.adjacent else self.rows // self.poisoned
+        step = self.rows // self.poisoned
         with duckdb.connect(str(file)) as con:
             con.execute(f"update segment_periods set entered_on = {shop.AS_OF}")
             con.execute(
