@@ -2,3 +2,37 @@
 {% macro money(expression) -%}
   cast({{ expression }} as decimal(18, 2))
 {%- endmacro %}
+
+{#
+  What an order cost the shop: the goods at their known cost, the rest of the net amount at what gross_margin_pct
+  leaves for cost, shipping and payment. Null when some cost is unknown and no margin may be assumed.
+#}
+{% macro order_cost() -%}
+  (
+    goods_cost
+    + case when costed_share < 1 then greatest(net_amount, 0) * (1 - costed_share) * {{ (1 - number_var('gross_margin_pct')) if var('gross_margin_pct') is not none else 'null' }} else 0 end
+    + {{ number_var('shipping_cost_per_order') }}
+    + {{ number_var('payment_fee_pct') }} * total_amount
+  )
+{%- endmacro %}
+
+{# Sales of a group of valid orders. GMV is before discounts, net sales after discounts and refunds, margin after costs. #}
+{% macro sales_measures() -%}
+  count(*) as orders,
+  count(distinct orders.customer_key) as customers,
+  count(distinct orders.customer_key) filter (where orders.order_number = 1) as new_customers,
+  sum(orders.gross_amount) as gmv,
+  sum(orders.discount_amount) as discount_amount,
+  sum(orders.net_amount) as net_sales,
+  sum(orders.net_amount) / count(*) as average_order_value,
+  case when count(orders.contribution) = count(*) then sum(orders.contribution) end as margin,
+  case
+    when count(orders.contribution) = count(*)
+      then case when min(orders.costed_share) >= 1 then 'costs' else 'estimated' end
+  end as margin_basis
+{%- endmacro %}
+
+{# Paying with a gift card is a way of paying, not a discount, whatever a source calls it. #}
+{% macro is_discount(kind) -%}
+  ({{ kind }} is null or {{ kind }} not like 'gift%card')
+{%- endmacro %}

@@ -14,8 +14,25 @@
 
 {% macro segment_ids() -%}
   {{ return(lifecycle_ids() + [
-    'new_multi_buyer', 'new_hvc', 'new_churning_hvc', 'new_lapsed_hvc', 'won_back',
+    'new_multi_buyer', 'new_hvc', 'new_churning_hvc', 'new_lapsed_hvc', 'won_back', 'recent_hvc_event',
     'ever_used_discount_code', 'other_discount_only', 'full_price_only',
-    'first_order_discounted', 'redeemed_this_month',
+    'first_order_discounted', 'redeemed_this_month', 'only_with_discount', 'coupon_abuser',
+    'abandoned_cart', 'abandoned_cart_offer',
+    'signed_up_this_week', 'new_contact', 'subscriber_not_purchased', 'loyalty_member',
+    'advocate', 'referred',
+    'profitable', 'unprofitable', 'suspected_reseller',
+  ]) }}
+{%- endmacro %}
+
+{#
+  Files that define one segment per row of seeds/reference or per campaign: their rows say which. The rules and their
+  segments are in int_segment_rules.
+#}
+{% macro segment_families() -%}
+  {{ return([
+    'redeemed_family_this_month', 'on_discount_ladder', 'in_spend_tier',
+    'ordered_by_rule', 'bought_by_rule', 'lives_in_place',
+    'campaign_recipients', 'campaign_pending', 'campaign_redeemers', 'campaign_non_redeemers',
+    'campaign_organic_redeemers',
   ]) }}
 {%- endmacro %}

@@ -5,16 +5,16 @@
 
 {% macro enum_var(name) -%}
   {%- set allowed = {
-    'thresholds': ['fixed'],
+    'thresholds': ['fixed', 'percentile'],
     'frequency_window': ['lifetime', '365d'],
     'order_grain': ['order', 'customer_day'],
     'refunded_orders': ['exclude', 'count'],
     'recurring_orders': ['count', 'first_only', 'exclude'],
+    'spend_tier_basis': ['average_order_value', 'last_order'],
+    'week_start': ['monday', 'sunday'],
+    'abandoned_cart_offers_count': ['grants', 'redemptions'],
   }[name] -%}
   {%- set value = var(name) -%}
-  {%- if name == 'thresholds' and value == 'percentile' -%}
-    {{ exceptions.raise_compiler_error("variable thresholds: 'percentile' is not available yet; use 'fixed'") }}
-  {%- endif -%}
   {%- if value not in allowed -%}
     {{ exceptions.raise_compiler_error(
       "variable " ~ name ~ ": '" ~ value ~ "' is not allowed; use one of: " ~ allowed | join(', ')
@@ -31,10 +31,10 @@
   {{- return(value) -}}
 {%- endmacro %}
 
-{% macro whole_number_var(name) -%}
+{% macro whole_number_var(name, least=1) -%}
   {%- set value = var(name) -%}
-  {%- if value is not integer or value is boolean or value < 1 -%}
-    {{ exceptions.raise_compiler_error("variable " ~ name ~ ": '" ~ value ~ "' is not allowed; use a whole number of at least 1") }}
+  {%- if value is not integer or value is boolean or value < least -%}
+    {{ exceptions.raise_compiler_error("variable " ~ name ~ ": '" ~ value ~ "' is not allowed; use a whole number of at least " ~ least) }}
   {%- endif -%}
   {%- if name == 'lapse_days' and value <= var('active_days') -%}
     {{ exceptions.raise_compiler_error("variable lapse_days: must be larger than active_days") }}
@@ -46,6 +46,34 @@
   {%- set value = var(name) -%}
   {%- if value is not number or value is boolean or value < 0 -%}
     {{ exceptions.raise_compiler_error("variable " ~ name ~ ": '" ~ value ~ "' is not allowed; use a number of at least 0, or null") }}
+  {%- endif -%}
+  {{- return(value) -}}
+{%- endmacro %}
+
+{% macro signed_number_var(name) -%}
+  {%- set value = var(name) -%}
+  {%- if value is not number or value is boolean -%}
+    {{ exceptions.raise_compiler_error("variable " ~ name ~ ": '" ~ value ~ "' is not allowed; use a number") }}
+  {%- endif -%}
+  {{- return(value) -}}
+{%- endmacro %}
+
+{% macro share_var(name) -%}
+  {%- set value = var(name) -%}
+  {%- if value is not number or value is boolean or value <= 0 or value > 1 -%}
+    {{ exceptions.raise_compiler_error("variable " ~ name ~ ": '" ~ value ~ "' is not allowed; use a number above 0 and up to 1, such as 0.8") }}
+  {%- endif -%}
+  {%- if name == 'lapse_pct' and value <= var('churn_pct') -%}
+    {{ exceptions.raise_compiler_error("variable lapse_pct: must be larger than churn_pct") }}
+  {%- endif -%}
+  {{- return(value) -}}
+{%- endmacro %}
+
+{# The name of a code family of seeds/reference/code_families.csv, as SQL text without quotes. #}
+{% macro family_var(name) -%}
+  {%- set value = var(name) -%}
+  {%- if not value or not modules.re.fullmatch('[a-z][a-z0-9_]*', value | string) -%}
+    {{ exceptions.raise_compiler_error("variable " ~ name ~ ": '" ~ value ~ "' is not a family; use one of seeds/reference/code_families.csv") }}
   {%- endif -%}
   {{- return(value) -}}
 {%- endmacro %}
@@ -74,4 +102,19 @@
     {{ exceptions.raise_compiler_error("variable as_of: '" ~ value ~ "' is not a date; use YYYY-MM-DD") }}
   {%- endif -%}
   cast({{ "'" ~ value ~ "'" if value is not none else 'null' }} as date)
+{%- endmacro %}
+
+{# What each sign of coupon abuse adds to the score. #}
+{% macro abuse_weights() -%}
+  {%- set names = ['repeated_code', 'shared_mailbox', 'shared_phone', 'shared_household', 'shared_device', 'shared_code', 'returns_after_code', 'mostly_codes'] -%}
+  {%- set weights = var('abuse_weights') -%}
+  {%- for name in weights if name not in names -%}
+    {{ exceptions.raise_compiler_error("variable abuse_weights: there is no sign '" ~ name ~ "'; use: " ~ names | join(', ')) }}
+  {%- endfor -%}
+  {%- for name in names -%}
+    {%- if weights.get(name) is not integer or weights.get(name) is boolean or not 0 <= weights.get(name) <= 100 -%}
+      {{ exceptions.raise_compiler_error("variable abuse_weights: '" ~ name ~ "' needs a whole number from 0 to 100") }}
+    {%- endif -%}
+  {%- endfor -%}
+  {{- return(weights) -}}
 {%- endmacro %}

@@ -7,13 +7,13 @@
 -- A segment that is in only one of the two lists would be missing from every published table.
 with ids as (
 
-  select unnest([{% for id in segment_ids() %}'{{ id }}'{{ ', ' if not loop.last }}{% endfor %}]) as segment
+  select unnest(['{{ (segment_ids() + segment_families()) | join("', '") }}']) as segment
 
 ),
 
 files as (
 
-  select unnest([{% for name in files %}'{{ name }}'{{ ', ' if not loop.last }}{% endfor %}]) as segment
+  select unnest(['{{ files | join("', '") }}']) as segment
 
 ),
 
@@ -21,10 +21,18 @@ catalog as (
 
   select segment from {{ ref('segment_catalog') }}
 
+),
+
+expected as (
+
+  select unnest(['{{ segment_ids() | join("', '") }}']) as segment
+  union all
+  select segment from {{ ref('int_segment_rules') }}
+
 )
 
 select segment, 'no file' as problem from ids anti join files using (segment)
 union all
 select segment, 'not in segment_ids()' as problem from files anti join ids using (segment)
 union all
-select segment, 'not in segment_catalog' as problem from ids anti join catalog using (segment)
+select segment, 'not in segment_catalog' as problem from expected anti join catalog using (segment)

@@ -18,8 +18,20 @@ from tests.dbt.build import dbt
             "variable order_grain: 'week' is not allowed; use one of: order, customer_day",
         ),
         (
-            {"thresholds": "percentile"},
-            "variable thresholds: 'percentile' is not available yet; use 'fixed'",
+            {"thresholds": "guess"},
+            "variable thresholds: 'guess' is not allowed; use one of: fixed, percentile",
+        ),
+        (
+            {"thresholds": "percentile", "lapse_pct": 0.8},
+            "variable lapse_pct: must be larger than churn_pct",
+        ),
+        (
+            {"abuse_weights": {"shared_hat": 3}},
+            "variable abuse_weights: there is no sign 'shared_hat'",
+        ),
+        (
+            {"abandoned_cart_offers_count": "redemptions"},
+            "variable abandoned_cart_family: 'None' is not a family",
         ),
         ({"lapse_days": 180}, "variable lapse_days: must be larger than active_days"),
     ],

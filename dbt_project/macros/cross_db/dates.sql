@@ -84,3 +84,34 @@
 {% macro end_of_time() -%}
   cast('9999-12-31' as date)
 {%- endmacro %}
+
+{# First day of the calendar month of a date. #}
+{% macro first_of_month(day) -%}
+  {{ return(adapter.dispatch('first_of_month')(day)) }}
+{%- endmacro %}
+
+{# DuckDB: date_trunc of a date is a date. #}
+{% macro duckdb__first_of_month(day) -%}
+  cast(date_trunc('month', {{ day }}) as date)
+{%- endmacro %}
+
+{# First day of the week after the week of a date; weeks begin on the day of week_start. #}
+{% macro next_week(day) -%}
+  {{ return(adapter.dispatch('next_week')(day)) }}
+{%- endmacro %}
+
+{# DuckDB: date_trunc('week') is Monday; a Sunday belongs to the week that begins with it. #}
+{% macro duckdb__next_week(day) -%}
+  {%- set shift = 1 if enum_var('week_start') == 'sunday' else 0 -%}
+  (cast(date_trunc('week', {{ day }} + {{ shift }}) as date) + {{ 7 - shift }})
+{%- endmacro %}
+
+{# The first day that begins when so many hours after an instant have passed, at the shop's midnight. #}
+{% macro day_after(instant, hours) -%}
+  {{ return(adapter.dispatch('day_after')(instant, hours)) }}
+{%- endmacro %}
+
+{# DuckDB: a microsecond less, because what falls on midnight exactly has passed when the day begins. #}
+{% macro duckdb__day_after(instant, hours) -%}
+  ({{ shop_date("(" ~ instant ~ " + interval '" ~ hours ~ " hours' - interval '1 microsecond')") }} + 1)
+{%- endmacro %}

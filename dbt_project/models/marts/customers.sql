@@ -29,6 +29,8 @@ sales as (select * from {{ ref('int_customer_sales') }}),
 
 today as (select * from {{ ref('int_customer_today') }}),
 
+traits as (select * from {{ ref('int_customer_traits') }}),
+
 discounts as (
 
   select coalesce(bool_or(present), false) as are_known
@@ -76,7 +78,31 @@ select
   customers.known_from,
   coalesce(suppressions.email_suppressed, false) as email_suppressed,
   coalesce(suppressions.sms_suppressed, false) as sms_suppressed,
-  coalesce(suppressions.ads_suppressed, false) as ads_suppressed
+  coalesce(suppressions.ads_suppressed, false) as ads_suppressed,
+  traits.signed_up_on,
+  sales.is_subscriber,
+  traits.spend_tier,
+  {{ money('traits.amount_to_next_tier') }} as amount_to_next_tier,
+  cast(traits.code_order_share as decimal(18, 4)) as code_order_share,
+  case when discounts.are_known then cast(sales.discount_amount / nullif(sales.gross_sales, 0) as decimal(18, 4)) end as discount_share,
+  traits.discount_dependence,
+  cast(traits.discount_ladder_step as integer) as discount_ladder_step,
+  traits.discount_ladder_code,
+  cast(traits.coupon_abuse_score as integer) as coupon_abuse_score,
+  sales.last_category,
+  traits.preferred_brand,
+  {{ money('sales.highest_unit_price') }} as highest_unit_price,
+  {{ money('sales.contribution') }} as contribution,
+  case
+    when sales.contribution is not null then case when sales.cost_coverage >= 1 then 'costs' else 'estimated' end
+  end as contribution_basis,
+  cast(sales.cost_coverage as decimal(18, 4)) as cost_coverage,
+  traits.is_loyalty_member,
+  traits.loyalty_tier,
+  cast(traits.loyalty_points as decimal(18, 2)) as loyalty_points,
+  cast(traits.referral_count as integer) as referral_count,
+  traits.is_referred,
+  {{ money('traits.abandoned_cart_amount') }} as abandoned_cart_amount
 from customers
 left join suppressions on suppressions.customer_key = customers.customer_key
 left join accounts on accounts.customer_key = customers.customer_key
@@ -84,5 +110,6 @@ left join contacts on contacts.customer_key = customers.customer_key
 left join profiles on profiles.customer_key = customers.customer_key
 left join consents on consents.customer_key = customers.customer_key
 left join sales on sales.customer_key = customers.customer_key
+left join traits on traits.customer_key = customers.customer_key
 left join today on today.customer_key = customers.customer_key
 cross join discounts

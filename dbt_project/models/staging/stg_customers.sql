@@ -25,7 +25,8 @@ select
   lower(nullif(trim(customers.email_consent), '')) as email_consent,
   customers.email_consent_at,
   lower(nullif(trim(customers.sms_consent), '')) as sms_consent,
-  customers.sms_consent_at
+  customers.sms_consent_at,
+  customers.tags
 from customers
 left join phone_numbers
   on phone_numbers.phone = customers.phone

@@ -32,7 +32,10 @@ select
   nullif(trim(orders.ship_region), '') as ship_region,
   nullif(trim(orders.ship_city), '') as ship_city,
   nullif(trim(orders.ship_postal_code), '') as ship_postal_code,
-  orders.tags
+  orders.tags,
+  nullif(trim(orders.checkout_token), '') as checkout_token,
+  nullif(trim(orders.client_ip), '') as client_ip,
+  nullif(trim(orders.user_agent), '') as user_agent
 from orders
 left join phone_numbers
   on phone_numbers.phone = orders.phone

@@ -25,7 +25,7 @@ ranked as (
 
 latest as (
 
-  select customer_key, channel, consent
+  select customer_key, channel, consent, {{ shop_date('given_at') }} as given_on
   from ranked
   where strictness is not null
   qualify row_number() over (
@@ -37,6 +37,8 @@ latest as (
 select
   customer_key,
   max(consent) filter (where channel = 'email') as email_consent,
-  max(consent) filter (where channel = 'sms') as sms_consent
+  max(consent) filter (where channel = 'sms') as sms_consent,
+  max(given_on) filter (where channel = 'email') as email_consent_on,
+  max(given_on) filter (where channel = 'sms') as sms_consent_on
 from latest
 group by customer_key

@@ -34,7 +34,13 @@ money as (
     {{ 'count(distinct ordered_on)' if by_day else 'count(*)' }} as paid_orders,
     arg_max(first_code, (ordered_at, order_id)) filter (where first_code is not null) as last_code,
     {{ 'count(distinct ordered_on)' if by_day else 'count(*)' }} filter (where counts and has_code) as code_order_count,
-    coalesce(bool_or(counts and has_discount), false) as has_discount
+    coalesce(bool_or(counts and has_discount), false) as has_discount,
+    bool_or(is_recurring) as is_subscriber,
+    max(highest_unit_price) as highest_unit_price,
+    arg_max(main_category, (ordered_at, order_id)) filter (where main_category is not null) as last_category,
+    -- One order with an unknown cost makes the sum unknown.
+    case when count(contribution) = count(*) then sum(contribution) end as contribution,
+    sum(net_amount * costed_share) / nullif(sum(net_amount), 0) as cost_coverage
   from orders
   group by customer_key
 

@@ -1,7 +1,5 @@
 -- The lifecycle of every known customer: before the first order non-buyer, then from each order day on
 -- active, churning, lapsed, until the next order day. No customer is in two states or in none on any day.
-{%- set active_days = whole_number_var('active_days') %}
-{%- set lapse_days = whole_number_var('lapse_days') %}
 with customers as (
 
   select * from {{ ref('int_customers') }}
@@ -16,23 +14,28 @@ order_days as (
 
 states as (
 
-  select 'active' as state, 0 as starts_after, {{ active_days + 1 }} as ends_after
+  select tier, 'active' as state, 0 as starts_after, active_days + 1 as ends_after
+  from {{ ref('int_lifecycle_thresholds') }}
   union all
-  select 'churning' as state, {{ active_days + 1 }} as starts_after, {{ lapse_days + 1 }} as ends_after
+  select tier, 'churning' as state, active_days + 1 as starts_after, lapse_days + 1 as ends_after
+  from {{ ref('int_lifecycle_thresholds') }}
   union all
-  select 'lapsed' as state, {{ lapse_days + 1 }} as starts_after, null as ends_after
+  select tier, 'lapsed' as state, lapse_days + 1 as starts_after, null as ends_after
+  from {{ ref('int_lifecycle_thresholds') }}
 
 ),
 
 buyers as (
 
   select
-    states.state || '_' || order_days.tier as segment,
+    states.state || '_' || states.tier as segment,
     order_days.customer_key,
     {{ add_days('order_days.ordered_on', 'states.starts_after') }} as entered_on,
     {{ earliest_day([add_days('order_days.ordered_on', 'states.ends_after'), 'order_days.next_ordered_on']) }} as exited_on
   from order_days
-  cross join states
+  inner join states
+    on states.tier = order_days.tier
+    and (order_days.next_ordered_on is null or {{ add_days('order_days.ordered_on', 'states.starts_after') }} < order_days.next_ordered_on)
 
 ),
 
@@ -50,7 +53,6 @@ non_buyers as (
 )
 
 select * from buyers
-where exited_on is null or entered_on < exited_on
 union all
 select * from non_buyers
 where exited_on is null or entered_on < exited_on

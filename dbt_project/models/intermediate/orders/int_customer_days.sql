@@ -1,6 +1,6 @@
 {%- set by_day = enum_var('order_grain') == 'customer_day' -%}
 {%- set recent_only = enum_var('frequency_window') == '365d' -%}
-{%- set _ = enum_var('thresholds') -%}
+{%- set spend_tier_basis = enum_var('spend_tier_basis') -%}
 -- One row per customer and day with an order that counts. Between two such days nothing about a customer
 -- changes except the time that has passed, so every period follows from these rows and day thresholds.
 with orders as (
@@ -17,6 +17,9 @@ days as (
     ordered_on,
     {{ '1' if by_day else 'count(*)' }} as orders_on_day,
     sum(net_amount) as net_amount,
+    {{ 'cast(bool_or(has_code) as integer)' if by_day else 'count(*) filter (where has_code)' }} as code_orders_on_day,
+    {{ 'sum(net_amount)' if by_day else 'arg_max(net_amount, (ordered_at, order_id))' }} as last_order_amount,
+    {{ 'sum(net_amount)' if by_day else 'arg_min(net_amount, (ordered_at, order_id))' }} as first_order_amount,
     bool_or(has_code) as has_code,
     bool_or(has_discount) as has_discount,
     {% if by_day -%}
@@ -34,6 +37,8 @@ sequenced as (
   select
     *,
     sum(orders_on_day) over history as lifetime_orders,
+    sum(code_orders_on_day) over history as lifetime_code_orders,
+    sum(net_amount) over history as lifetime_net_spend,
     sum(orders_on_day) over counted_history as orders,
     sum(net_amount) over counted_history as net_spend,
     lag(ordered_on) over history as previous_ordered_on,
@@ -50,6 +55,8 @@ sequenced as (
 
 select
   *,
+  lifetime_orders >= 2 and lifetime_code_orders = lifetime_orders as is_only_with_discount,
+  {{ 'last_order_amount' if spend_tier_basis == 'last_order' else 'lifetime_net_spend / lifetime_orders' }} as spend_per_order,
   case
     when
       orders >= {{ whole_number_var('hvc_min_orders') }}

@@ -1,8 +1,7 @@
 with order_discounts as (
 
   select * from {{ ref('stg_order_discounts') }}
-  -- Paying with a gift card is a way of paying, not a discount, whatever a source calls it.
-  where kind is null or kind not like 'gift%card'
+  where {{ is_discount('kind') }}
 
 )
 

@@ -18,12 +18,9 @@ refunds as (
 
 ),
 
-gift_card_orders as (
+goods as (
 
-  select order_id
-  from {{ ref('stg_order_lines') }}
-  group by order_id
-  having bool_and(is_gift_card)
+  select * from {{ ref('int_order_goods') }}
 
 ),
 
@@ -43,13 +40,22 @@ amounts as (
     coalesce(discounts.has_code, false) as has_code,
     discounts.order_id is not null as has_discount,
     discounts.first_code,
-    gift_card_orders.order_id is not null as is_gift_card_only,
+    coalesce(goods.is_gift_card_only, false) as is_gift_card_only,
+    -- The share of the goods whose cost is known; without lines nothing is, and what all came back costs nothing.
+    case
+      when goods.kept_amount > 0 then least(goods.costed_amount / goods.kept_amount, 1)
+      when goods.is_costed then 1
+      else 0
+    end as costed_share,
+    coalesce(goods.goods_cost, 0) as goods_cost,
+    goods.highest_unit_price,
+    goods.main_category,
     coalesce(orders.source_name in ({{ list_var('recurring_sources') }}), false)
       or {{ has_any_tag('orders.tags', 'recurring_tags') }} as is_recurring
   from orders
   left join discounts on discounts.order_id = orders.order_id
   left join refunds on refunds.order_id = orders.order_id
-  left join gift_card_orders on gift_card_orders.order_id = orders.order_id
+  left join goods on goods.order_id = orders.order_id
 
 ),
 
@@ -64,11 +70,20 @@ sales as (
 
 ),
 
+netted as (
+
+  select
+    *,
+    gross_amount - discount_amount - refunded_amount as net_amount
+  from sales
+
+),
+
 judged as (
 
   select
     *,
-    gross_amount - discount_amount - refunded_amount as net_amount,
+    net_amount - {{ order_cost() }} as contribution,
     case
       when is_test then 'test'
       when cancelled_at is not null then 'cancelled'
@@ -87,7 +102,7 @@ judged as (
       when total_amount > 0 and refunded_amount >= total_amount then 'fully_refunded'
       {% endif -%}
     end as invalid_reason
-  from sales
+  from netted
 
 )
 

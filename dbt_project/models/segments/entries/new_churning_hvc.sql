@@ -1,11 +1,12 @@
 with silences as (
 
   select
-    customer_key,
-    next_ordered_on,
-    {{ add_days('ordered_on', whole_number_var('active_days') + 1) }} as entered_on
-  from {{ ref('int_customer_days') }}
-  where tier = 'hvc'
+    days.customer_key,
+    days.next_ordered_on,
+    {{ add_days('days.ordered_on', 'thresholds.active_days + 1') }} as entered_on
+  from {{ ref('int_customer_days') }} as days
+  inner join {{ ref('int_lifecycle_thresholds') }} as thresholds on thresholds.tier = days.tier
+  where days.tier = 'hvc'
 
 )
 

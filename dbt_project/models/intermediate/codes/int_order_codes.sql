@@ -1,0 +1,30 @@
+-- Codes on orders of known customers, one row a code. `is_redemption` leaves out what never was an order; an order
+-- that a code made free is no purchase, but its code was redeemed.
+with codes as (
+
+  select distinct order_id, code
+  from {{ ref('stg_order_discounts') }}
+  where code is not null and {{ is_discount('kind') }}
+
+),
+
+orders as (
+
+  select * from {{ ref('int_orders_numbered') }}
+  where customer_key is not null
+
+)
+
+select
+  codes.code,
+  orders.order_id,
+  orders.customer_key,
+  orders.ordered_at,
+  orders.ordered_on,
+  orders.counts,
+  orders.is_valid,
+  orders.order_number,
+  orders.refunded_amount,
+  coalesce(orders.invalid_reason not in ('test', 'cancelled', 'voided', 'draft'), true) as is_redemption
+from codes
+inner join orders on orders.order_id = codes.order_id

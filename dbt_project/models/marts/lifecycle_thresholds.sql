@@ -1,0 +1,7 @@
+select
+  tier,
+  basis,
+  customers_measured,
+  active_days,
+  lapse_days
+from {{ ref('int_lifecycle_thresholds') }}

@@ -1,0 +1,27 @@
+-- By the programme's own record, or by a friend's code on the very first order.
+with by_record as (
+
+  select
+    referrals.referred_key as customer_key,
+    greatest(customers.known_from, referrals.referred_on) as entered_on
+  from {{ ref('int_referrals') }} as referrals
+  inner join {{ ref('int_customers') }} as customers on customers.customer_key = referrals.referred_key
+  where not referrals.was_customer
+
+),
+
+by_code as (
+
+  select codes.customer_key, codes.ordered_on as entered_on
+  from {{ ref('int_order_codes') }} as codes
+  inner join {{ ref('int_family_codes') }} as families on families.code = codes.code
+  where codes.order_number = 1 and families.is_referral
+
+)
+
+select
+  customer_key,
+  min(entered_on) as entered_on,
+  cast(null as date) as exited_on
+from (select * from by_record union all select * from by_code) as both_ways
+group by customer_key
