@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from syncs import moved
 from syncs.causes import Why
 from syncs.ledger_layout import LEFT, UNCERTAIN
 from syncs.past import Past
@@ -157,6 +158,7 @@ def events(
         f"create or replace table wanted as {entries_sql(spec, shape, properties, work)}",
         {"since": first},
     )
+    moved.leave_out(spec, work)
     rules_moved = before is not None and before.rules != work.publication.rules
     cause = f"'{Cause.DATA}'"
     if before is not None and rules_moved:

@@ -74,6 +74,55 @@ def test_a_second_entry_is_a_second_event(settings: SyncSettings, box: Box) -> N
     assert box.events("klaviyo", "New Multi-Buyer") == 2
 
 
+@pytest.mark.parametrize("days", [-5, -1, 1, 20])
+def test_an_entry_that_moved_is_no_second_event(
+    settings: SyncSettings, box: Box, days: int
+) -> None:
+    write(settings, "entries", EVENT.replace("max_age_days: 3", "max_age_days: 30"))
+    made = shop(2, AS_OF - timedelta(days=25))
+    made.publish(settings.home)
+    assert run(settings, "entries").accepted == 2
+    # A late order, or a threshold: the same entry of c0 is now on another day.
+    made.periods = [row for row in made.periods if row[1] != "c0"]
+    made.member("new_multi_buyer", "c0", AS_OF - timedelta(days=25 - days))
+    made.publish(settings.home)
+    report = run(settings, "entries")
+
+    assert (report.accepted, report.plan.left_out) == (0, {"entry_moved": 1})
+    assert run(settings, "entries").accepted == 0
+    assert box.events("klaviyo", "New Multi-Buyer") == 2
+
+
+def test_one_moved_entry_hides_one_entry_only(settings: SyncSettings, box: Box) -> None:
+    write(settings, "entries", EVENT.replace("max_age_days: 3", "max_age_days: 30"))
+    made = shop(1, AS_OF - timedelta(days=25))
+    made.publish(settings.home)
+    run(settings, "entries")
+    made.periods.clear()
+    made.member("new_multi_buyer", "c0", AS_OF - timedelta(days=24))
+    made.member("new_multi_buyer", "c0", AS_OF)
+    made.publish(settings.home)
+    report = run(settings, "entries")
+
+    assert (report.accepted, report.plan.left_out) == (1, {"entry_moved": 1})
+    assert box.events("klaviyo", "New Multi-Buyer") == 2
+
+
+def test_an_entry_long_after_one_that_vanished_is_another(settings: SyncSettings, box: Box) -> None:
+    write(settings, "entries", EVENT)
+    made = shop(1, AS_OF - timedelta(days=61))
+    made.as_of = AS_OF - timedelta(days=61)
+    made.publish(settings.home)
+    run(settings, "entries")
+    made.as_of = AS_OF
+    made.periods.clear()
+    made.member("new_multi_buyer", "c0", AS_OF)
+    made.publish(settings.home)
+
+    assert run(settings, "entries").accepted == 1
+    assert box.events("klaviyo", "New Multi-Buyer") == 2
+
+
 def test_no_event_before_its_property_is_accepted(settings: SyncSettings, box: Box) -> None:
     write(settings, "flag", PROPERTY)
     write(settings, "entries", EVENT + "after: [flag]\n")
