@@ -2,35 +2,32 @@
   Common table expressions that end in `merged`: the periods of `relation` (segment, customer_key, entered_on,
   exited_on; none empty) with those of one segment and customer that overlap or touch made one. A period without
   end gets end_of_time().
+
+  A stay begins where no earlier period reaches, and ends where the earlier ones reached when the next stay begins; so
+  the rows are sorted once and nothing is grouped.
 #}
 {% macro merged_period_ctes(relation) -%}
-separated as (
+reached as (
 
   select
-    *,
-    -- Where no earlier period reaches this one, a new stay begins. A period without end reaches everything.
-    coalesce(
-      entered_on > max(coalesce(exited_on, {{ end_of_time() }})) over (
-        partition by segment, customer_key
-        order by entered_on, exited_on
-        rows between unbounded preceding and 1 preceding
-      ),
-      true
-    ) as begins_stay
+    segment,
+    customer_key,
+    entered_on,
+    max(coalesce(exited_on, {{ end_of_time() }})) over (
+      partition by segment, customer_key
+      order by entered_on
+      rows between unbounded preceding and 1 preceding
+    ) as reached_before,
+    max(coalesce(exited_on, {{ end_of_time() }})) over (partition by segment, customer_key) as reached_at_last
   from {{ relation }}
 
 ),
 
-stays as (
+begins as (
 
-  select
-    *,
-    sum(case when begins_stay then 1 else 0 end) over (
-      partition by segment, customer_key
-      order by entered_on, exited_on
-      rows between unbounded preceding and current row
-    ) as stay
-  from separated
+  select *
+  from reached
+  where reached_before is null or entered_on > reached_before
 
 ),
 
@@ -39,10 +36,11 @@ merged as (
   select
     segment,
     customer_key,
-    min(entered_on) as entered_on,
-    max(coalesce(exited_on, {{ end_of_time() }})) as exited_on
-  from stays
-  group by segment, customer_key, stay
+    entered_on,
+    coalesce(
+      lead(reached_before) over (partition by segment, customer_key order by entered_on), reached_at_last
+    ) as exited_on
+  from begins
 
 )
 {%- endmacro %}

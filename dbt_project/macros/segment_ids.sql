@@ -25,6 +25,21 @@
 {%- endmacro %}
 
 {#
+  Segments of which a customer has one stay at most, or stays that are always apart. Their rows are not looked at for
+  overlaps, which is most of the work of segment_periods; a data test holds them to it. Not being in this list is safe.
+#}
+{% macro ids_of_separate_stays() -%}
+  {{ return([
+    'non_buyer', 'new_multi_buyer', 'new_hvc', 'new_churning_hvc', 'new_lapsed_hvc', 'won_back',
+    'ever_used_discount_code', 'other_discount_only', 'full_price_only', 'first_order_discounted',
+    'abandoned_cart', 'abandoned_cart_offer', 'signed_up_this_week', 'new_contact', 'subscriber_not_purchased',
+    'advocate', 'referred', 'suspected_reseller',
+    'on_discount_ladder', 'ordered_by_rule',
+    'campaign_recipients', 'campaign_pending', 'campaign_redeemers', 'campaign_non_redeemers', 'campaign_organic_redeemers',
+  ]) }}
+{%- endmacro %}
+
+{#
   Files that define one segment per row of seeds/reference or per campaign: their rows say which. The rules and their
   segments are in int_segment_rules.
 #}

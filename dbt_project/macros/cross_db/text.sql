@@ -147,3 +147,8 @@
 {% macro duckdb__with_rule(object, is_rule, words) -%}
   case when {{ is_rule }} is null then {{ object }} else cast(json_merge_patch({{ object }}, json_object('rule', {{ words }})) as varchar) end
 {%- endmacro %}
+
+{# A number that stands for a place, whatever the case of its names. #}
+{% macro place_hash(country, region, city) -%}
+  {{ row_hash(['lower(' ~ country ~ ')', 'lower(' ~ region ~ ')', 'lower(' ~ city ~ ')']) }}
+{%- endmacro %}

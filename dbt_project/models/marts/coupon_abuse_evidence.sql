@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 select
   customer_key,
   flag,

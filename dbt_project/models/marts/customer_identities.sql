@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 with identities as (
 
   select * from {{ ref('int_customer_identities') }}

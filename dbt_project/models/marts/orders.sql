@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 with orders as (
 
   select * from {{ ref('int_orders_numbered') }}
@@ -9,6 +10,12 @@ erased as (
   select customer_key
   from {{ ref('int_customer_suppressions') }}
   where is_erased
+
+),
+
+order_discounts as (
+
+  select * from {{ ref('int_order_discounts_summarised') }}
 
 ),
 
@@ -37,8 +44,8 @@ select
   {{ money('orders.refunded_amount') }} as refunded_amount,
   {{ money('orders.total_amount') }} as total_amount,
   {{ money('orders.net_amount') }} as net_amount,
-  case when discounts.are_known then orders.discount_kinds end as discount_kinds,
-  case when discounts.are_known then orders.discount_codes end as discount_codes,
+  case when discounts.are_known then coalesce(order_discounts.discount_kinds, {{ empty_list() }}) end as discount_kinds,
+  case when discounts.are_known then coalesce(order_discounts.discount_codes, {{ empty_list() }}) end as discount_codes,
   case when discounts.are_known then orders.has_code end as has_code,
   orders.source_name,
   orders.financial_status,
@@ -47,5 +54,6 @@ select
   case when erased.customer_key is null then orders.ship_city end as ship_city,
   case when erased.customer_key is null then orders.ship_postal_code end as ship_postal_code
 from orders
+left join order_discounts on order_discounts.order_id = orders.order_id
 left join erased on erased.customer_key = orders.customer_key
 cross join discounts

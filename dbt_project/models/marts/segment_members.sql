@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 with periods as (
 
   select * from {{ ref('segment_periods') }}

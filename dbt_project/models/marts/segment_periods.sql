@@ -16,19 +16,34 @@ begun as (
 
   select definitions.*
   from definitions
-  inner join availability on availability.segment = definitions.segment
   where
-    availability.is_available
+    definitions.segment in (select segment from availability where is_available)
     and definitions.entered_on <= {{ as_of_date() }}
     and (definitions.exited_on is null or definitions.entered_on < definitions.exited_on)
 
 ),
 
-{{ merged_period_ctes('begun') }}
+joinable as (
+
+  select * from begun
+  where not is_separate
+
+),
+
+{{ merged_period_ctes('joinable') }},
+
+periods as (
+
+  select segment, customer_key, entered_on, exited_on from merged
+  union all
+  select segment, customer_key, entered_on, exited_on from begun
+  where is_separate
+
+)
 
 select
   segment,
   customer_key,
   entered_on,
   case when exited_on <= {{ as_of_date() }} then exited_on end as exited_on
-from merged
+from periods

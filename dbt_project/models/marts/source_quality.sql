@@ -1,7 +1,7 @@
 -- One row per question about the source; `value` is a number, `detail` says what it means.
 with orders as (
 
-  select * from {{ ref('int_orders_numbered') }}
+  select * from {{ ref('int_orders_owned') }}
 
 ),
 

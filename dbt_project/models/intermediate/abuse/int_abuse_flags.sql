@@ -18,19 +18,31 @@ signs as (
   from uses
   inner join {{ ref('int_household_signs') }} as signs on signs.customer_key = uses.customer_key
   union all
-  select family, customer_key, ordered_on, 'shared_device' as flag, device as sign
+  select family, customer_key, ordered_on, 'shared_device' as flag, cast(device as {{ dbt.type_string() }}) as sign
   from uses
   where device is not null
 
 ),
 
--- A sign of more customers than that is an office, a till or a carrier's network.
+-- All who bear a sign, whether or not they used a code: of more than that, it is an office, a till or a carrier's network.
+bearers as (
+
+  select 'shared_' || kind as flag, sign, count(*) as customers
+  from {{ ref('int_household_signs') }}
+  group by kind, sign
+  union all
+  select 'shared_device' as flag, cast(device as {{ dbt.type_string() }}) as sign, count(distinct customer_key) as customers
+  from {{ ref('int_orders_owned') }}
+  where customer_key is not null and device in (select device from uses)
+  group by device
+
+),
+
 shared_signs as (
 
-  select family, flag, sign
-  from signs
-  group by family, flag, sign
-  having count(distinct customer_key) between 2 and {{ whole_number_var('max_cluster') }}
+  select flag, sign
+  from bearers
+  where customers between 2 and {{ whole_number_var('max_cluster') }}
 
 ),
 
@@ -39,7 +51,7 @@ suspects as (
   select signs.*
   from signs
   semi join shared_signs
-    on shared_signs.family = signs.family and shared_signs.flag = signs.flag and shared_signs.sign = signs.sign
+    on shared_signs.flag = signs.flag and shared_signs.sign = signs.sign
 
 ),
 
@@ -80,7 +92,7 @@ returned as (
     customer_key,
     ordered_on,
     row_number() over (partition by customer_key order by ordered_at, order_id) as return
-  from {{ ref('int_orders_numbered') }}
+  from {{ ref('int_orders_owned') }}
   where customer_key is not null and has_code and refunded_amount > 0 and coalesce(invalid_reason, 'fully_refunded') = 'fully_refunded'
 
 ),

@@ -5,8 +5,8 @@ select distinct
   codes.order_id,
   codes.ordered_at,
   codes.ordered_on,
-  orders.client_ip || '|' || orders.user_agent as device
+  orders.device
 from {{ ref('int_order_codes') }} as codes
 inner join {{ ref('int_family_codes') }} as families on families.code = codes.code
-inner join {{ ref('int_orders_known') }} as orders on orders.order_id = codes.order_id
+inner join {{ ref('int_orders_owned') }} as orders on orders.order_id = codes.order_id
 where codes.is_redemption and families.once_per_customer

@@ -9,7 +9,7 @@ with recipients as (
   from {{ ref('int_campaign_sends') }}
   where code is not null
   group by code
-  having count(distinct customer_key) = 1
+  having count(distinct recipient) = 1 and min(customer_key) is not null
 
 )
 

@@ -4,6 +4,7 @@ with recipients as (
 
   select campaign_id, customer_key, min(sent_on) as sent_on
   from {{ ref('int_campaign_sends') }}
+  where customer_key is not null
   group by campaign_id, customer_key
 
 ),

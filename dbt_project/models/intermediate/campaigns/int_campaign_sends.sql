@@ -1,4 +1,5 @@
--- What was sent to whom, with the code where each recipient has one. A campaign that has not begun is not there yet.
+-- What was sent to whom, with the code where each recipient has one; to people we do not know as well, because their
+-- codes are the campaign's, too. A campaign that has not begun is not there yet.
 with sends as (
 
   select * from {{ ref('stg_campaign_sends') }}
@@ -36,8 +37,8 @@ owned as (
 select distinct
   campaign_id,
   customer_key,
+  coalesce(customer_key, 'email|' || email, 'customer_id|' || customer_id) as recipient,
   code,
   sent_at,
   sent_on
 from owned
-where customer_key is not null

@@ -15,7 +15,7 @@ customers as (
 orders as (
 
   select customer_key, ordered_at, ordered_on
-  from {{ ref('int_orders_numbered') }}
+  from {{ ref('int_orders_owned') }}
   where counts
 
 ),

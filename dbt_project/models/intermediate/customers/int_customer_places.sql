@@ -1,25 +1,16 @@
 -- Where a customer is, over time: what the account says until an order is shipped, then each order's address until
--- the next one's. Addresses are taken as a whole.
-with orders as (
-
-  select customer_key, ordered_at, ordered_on, order_id, ship_country, ship_region, ship_city
-  from {{ ref('int_orders_numbered') }}
-  where
-    customer_key is not null
-    and is_valid
-    and coalesce(ship_country, ship_region, ship_city, ship_postal_code) is not null
-
-),
-
-shipped as (
+-- another one. Addresses are taken as a whole.
+with shipped as (
 
   select
     customer_key,
     ordered_on as since,
-    {% for part in ['country', 'region', 'city'] -%}
-    arg_max(lower(coalesce(ship_{{ part }}, '')), (ordered_at, order_id)) as {{ part }}{{ ',' if not loop.last }}
-    {% endfor %}
-  from orders
+    arg_max({{ place_hash('ship_country', 'ship_region', 'ship_city') }}, (ordered_at, order_id)) as place
+  from {{ ref('int_orders_owned') }}
+  where
+    customer_key is not null
+    and is_valid
+    and coalesce(ship_country, ship_region, ship_city, ship_postal_code) is not null
   group by customer_key, ordered_on
 
 ),
@@ -29,9 +20,7 @@ accounts as (
   select
     accounts.customer_key,
     customers.known_from as since,
-    {% for part in ['country', 'region', 'city'] -%}
-    lower(coalesce(accounts.{{ part }}, '')) as {{ part }}{{ ',' if not loop.last }}
-    {% endfor %}
+    {{ place_hash('accounts.country', 'accounts.region', 'accounts.city') }} as place
   from {{ ref('int_customer_accounts') }} as accounts
   inner join {{ ref('int_customers') }} as customers on customers.customer_key = accounts.customer_key
   where coalesce(accounts.country, accounts.region, accounts.city, accounts.postal_code) is not null
@@ -39,24 +28,29 @@ accounts as (
 
 ),
 
+-- On the day of the first order its address is the newer one.
 known as (
 
-  select *, 1 as choice from shipped
+  select * from shipped
   union all
-  select *, 2 as choice from accounts
+  select accounts.* from accounts
+  anti join shipped on shipped.customer_key = accounts.customer_key and shipped.since <= accounts.since
 
 ),
 
--- On the day of the first order its address is the newer one.
-of_day as (
+compared as (
 
-  select * exclude (choice)
+  select
+    *,
+    lag(place) over (partition by customer_key order by since) as previous_place
   from known
-  qualify row_number() over (partition by customer_key, since order by choice) = 1
 
 )
 
 select
-  *,
+  customer_key,
+  place,
+  since,
   lead(since) over (partition by customer_key order by since) as until
-from of_day
+from compared
+where previous_place is null or previous_place <> place

@@ -1,7 +1,7 @@
 -- What the shop earned with a customer up to and with each day of a valid order.
 with orders as (
 
-  select * from {{ ref('int_orders_numbered') }}
+  select * from {{ ref('int_orders_owned') }}
   where customer_key is not null and is_valid
 
 ),

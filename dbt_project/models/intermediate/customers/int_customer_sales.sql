@@ -3,7 +3,7 @@
 {%- set by_day = enum_var('order_grain') == 'customer_day' %}
 with orders as (
 
-  select * from {{ ref('int_orders_numbered') }}
+  select * from {{ ref('int_orders_owned') }}
   where customer_key is not null and is_valid
 
 ),

@@ -17,7 +17,7 @@ orders as (
 
   -- Orders of any validity: who only cancelled is known, as a non-buyer.
   select customer_key, min(ordered_on) as ordered_on
-  from {{ ref('int_orders_numbered') }}
+  from {{ ref('int_orders_owned') }}
   where customer_key is not null
   group by customer_key
 

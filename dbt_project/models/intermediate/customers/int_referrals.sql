@@ -20,6 +20,7 @@ pairs as (
   select
     referrers.customer_key as referrer_key,
     referred.customer_key as referred_key,
+    referrals.referred_at,
     referrals.referred_on
   from referrals
   inner join accounts as referrers on referrers.customer_id = referrals.referrer_customer_id
@@ -52,19 +53,17 @@ buyers as (
 
 )
 
+-- Who had bought before needed nobody to bring them.
 select
   pairs.referrer_key,
   pairs.referred_key,
   pairs.referred_on,
-  -- Who had bought before needed nobody to bring them.
-  case
-    when pairs.referred_on is null or buyers.first_order_on >= pairs.referred_on then buyers.first_order_on
-  end as bought_on,
-  coalesce(buyers.first_order_on < pairs.referred_on, false) as was_customer
+  buyers.first_order_on as bought_on
 from pairs
 anti join same_household
   on same_household.referrer_key = pairs.referrer_key and same_household.referred_key = pairs.referred_key
 left join buyers on buyers.customer_key = pairs.referred_key
+where pairs.referred_on is null or buyers.first_order_on is null or buyers.first_order_on >= pairs.referred_on
 qualify row_number() over (
-  partition by pairs.referred_key order by pairs.referred_on nulls last, pairs.referrer_key
+  partition by pairs.referred_key order by pairs.referred_at nulls last, pairs.referrer_key
 ) = 1

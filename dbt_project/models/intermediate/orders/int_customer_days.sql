@@ -5,7 +5,7 @@
 -- changes except the time that has passed, so every period follows from these rows and day thresholds.
 with orders as (
 
-  select * from {{ ref('int_orders_numbered') }}
+  select * from {{ ref('int_orders_owned') }}
   where counts
 
 ),
@@ -22,11 +22,7 @@ days as (
     {{ 'sum(net_amount)' if by_day else 'arg_min(net_amount, (ordered_at, order_id))' }} as first_order_amount,
     bool_or(has_code) as has_code,
     bool_or(has_discount) as has_discount,
-    {% if by_day -%}
-    bool_or(order_number = 1) and bool_or(has_code) as is_first_order_with_code
-    {%- else -%}
-    bool_or(order_number = 1 and has_code) as is_first_order_with_code
-    {%- endif %}
+    {{ 'bool_or(has_code)' if by_day else 'arg_min(has_code, (ordered_at, order_id))' }} as first_has_code
   from orders
   group by customer_key, ordered_on
 
@@ -55,6 +51,7 @@ sequenced as (
 
 select
   *,
+  previous_ordered_on is null and first_has_code as is_first_order_with_code,
   lifetime_orders >= 2 and lifetime_code_orders = lifetime_orders as is_only_with_discount,
   {{ 'last_order_amount' if spend_tier_basis == 'last_order' else 'lifetime_net_spend / lifetime_orders' }} as spend_per_order,
   case

@@ -1,4 +1,6 @@
--- Stored once, because every rule starts here: nothing after the as-of date exists behind this model.
+{{ config(materialized='view') }}
+-- Every rule starts here: nothing after the as-of date exists behind this model. Not stored, because writing all
+-- columns of all orders takes longer than the few models that read them here take to work them out.
 with orders as (
 
   select * from {{ ref('stg_orders') }}

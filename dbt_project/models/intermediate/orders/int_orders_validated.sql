@@ -1,3 +1,4 @@
+{{ config(materialized='view') }}
 with orders as (
 
   select * from {{ ref('int_orders_known') }}
@@ -35,8 +36,6 @@ amounts as (
         then coalesce(orders.total_amount, 0)
       else greatest(coalesce(orders.refunded_amount, 0), coalesce(refunds.refunded_amount, 0))
     end as refunded_amount,
-    coalesce(discounts.discount_kinds, {{ empty_list() }}) as discount_kinds,
-    coalesce(discounts.discount_codes, {{ empty_list() }}) as discount_codes,
     coalesce(discounts.has_code, false) as has_code,
     discounts.order_id is not null as has_discount,
     discounts.first_code,

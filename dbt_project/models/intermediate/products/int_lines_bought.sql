@@ -8,7 +8,7 @@ with lines as (
 
 orders as (
 
-  select * from {{ ref('int_orders_numbered') }}
+  select * from {{ ref('int_orders_owned') }}
   where is_valid
 
 )

@@ -1,20 +1,13 @@
 {{ config(materialized='view') }}
 -- What all segment files say, as it stands: periods may overlap, touch, be empty or begin after the as-of date.
-{% for segment in segment_ids() -%}
+{%- set separate = ids_of_separate_stays() %}
+{% for file in segment_ids() + segment_families() -%}
 select
-  '{{ segment }}' as segment,
+  {{ "'" ~ file ~ "' as segment" if file in segment_ids() else 'segment' }},
   customer_key,
   cast(entered_on as date) as entered_on,
-  cast(exited_on as date) as exited_on
-from {{ ref(segment) }}
-union all
-{% endfor -%}
-{% for family in segment_families() -%}
-select
-  segment,
-  customer_key,
-  cast(entered_on as date) as entered_on,
-  cast(exited_on as date) as exited_on
-from {{ ref(family) }}
+  cast(exited_on as date) as exited_on,
+  {{ 'true' if file in separate else 'false' }} as is_separate
+from {{ ref(file) }}
 {{ 'union all' if not loop.last }}
 {% endfor %}

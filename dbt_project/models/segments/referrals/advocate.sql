@@ -1,4 +1,10 @@
-with brought as (
+with customers as (
+
+  select * from {{ ref('int_customers') }}
+
+),
+
+brought as (
 
   select
     referrer_key as customer_key,
@@ -10,8 +16,9 @@ with brought as (
 )
 
 select
-  customer_key,
-  bought_on as entered_on,
+  brought.customer_key,
+  greatest(brought.bought_on, customers.known_from) as entered_on,
   cast(null as date) as exited_on
 from brought
-where referral = {{ whole_number_var('advocate_min_referrals') }}
+inner join customers on customers.customer_key = brought.customer_key
+where brought.referral = {{ whole_number_var('advocate_min_referrals') }}

@@ -6,7 +6,6 @@ with by_record as (
     greatest(customers.known_from, referrals.referred_on) as entered_on
   from {{ ref('int_referrals') }} as referrals
   inner join {{ ref('int_customers') }} as customers on customers.customer_key = referrals.referred_key
-  where not referrals.was_customer
 
 ),
 
