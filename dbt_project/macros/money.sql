@@ -3,6 +3,11 @@
   cast({{ expression }} as decimal(18, 2))
 {%- endmacro %}
 
+{# A sum of amounts. A plain sum is twice as wide, in every column and every sum behind it, and twice as slow. #}
+{% macro total(amount) -%}
+  cast(sum({{ amount }}) as decimal(18, 4))
+{%- endmacro %}
+
 {#
   What an order cost the shop: the goods at their known cost, the rest of the net amount at what gross_margin_pct
   leaves for cost, shipping and payment. Null when some cost is unknown and no margin may be assumed.
@@ -21,11 +26,11 @@
   count(*) as orders,
   count(distinct orders.customer_key) as customers,
   count(distinct orders.customer_key) filter (where orders.order_number = 1) as new_customers,
-  sum(orders.gross_amount) as gmv,
-  sum(orders.discount_amount) as discount_amount,
-  sum(orders.net_amount) as net_sales,
-  sum(orders.net_amount) / count(*) as average_order_value,
-  case when count(orders.contribution) = count(*) then sum(orders.contribution) end as margin,
+  {{ total('orders.gross_amount') }} as gmv,
+  {{ total('orders.discount_amount') }} as discount_amount,
+  {{ total('orders.net_amount') }} as net_sales,
+  {{ total('orders.net_amount') }} / count(*) as average_order_value,
+  case when count(orders.contribution) = count(*) then {{ total('orders.contribution') }} end as margin,
   case
     when count(orders.contribution) = count(*)
       then case when min(orders.costed_share) >= 1 then 'costs' else 'estimated' end

@@ -30,7 +30,7 @@
 #}
 {% macro ids_of_separate_stays() -%}
   {{ return([
-    'non_buyer', 'new_multi_buyer', 'new_hvc', 'new_churning_hvc', 'new_lapsed_hvc', 'won_back',
+    'non_buyer', 'new_hvc', 'new_churning_hvc', 'new_lapsed_hvc',
     'ever_used_discount_code', 'other_discount_only', 'full_price_only', 'first_order_discounted',
     'abandoned_cart', 'abandoned_cart_offer', 'signed_up_this_week', 'new_contact', 'subscriber_not_purchased',
     'advocate', 'referred', 'suspected_reseller',

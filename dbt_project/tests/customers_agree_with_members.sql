@@ -32,6 +32,12 @@ said_by_members as (
 
 )
 
-(select * from said_by_customers except all select * from said_by_members)
-union all
-(select * from said_by_members except all select * from said_by_customers)
+-- Counted up by the one and down by the other.
+select customer_key, segment
+from (
+  select customer_key, segment, 1 as said from said_by_customers
+  union all
+  select customer_key, segment, -1 as said from said_by_members
+) as both_sides
+group by customer_key, segment
+having sum(said) <> 0

@@ -29,3 +29,21 @@
 {% macro duckdb__has_any_tag(column, list_variable) -%}
   coalesce(list_has_any(list_transform(string_split(lower({{ column }}), ','), tag -> trim(tag)), [{{ list_var(list_variable) }}]), false)
 {%- endmacro %}
+
+{# Several columns as one value, and back: for an aggregate that must take them from one row. #}
+{% macro packed(columns) -%}
+  {{ return(adapter.dispatch('packed')(columns)) }}
+{%- endmacro %}
+
+{# DuckDB: a struct. #}
+{% macro duckdb__packed(columns) -%}
+  struct_pack({% for column in columns %}{{ column }} := {{ column }}{{ ', ' if not loop.last }}{% endfor %})
+{%- endmacro %}
+
+{% macro unpacked(column) -%}
+  {{ return(adapter.dispatch('unpacked')(column)) }}
+{%- endmacro %}
+
+{% macro duckdb__unpacked(column) -%}
+  unnest({{ column }})
+{%- endmacro %}

@@ -18,9 +18,15 @@
   {{ return(adapter.dispatch('normalise_email')(column)) }}
 {%- endmacro %}
 
-{# DuckDB: regexp_extract gives '' when the pattern does not match. #}
+{#
+  DuckDB: regexp_extract gives '' when the pattern does not match. Nearly every address is plain and already as it should
+  be; looking first takes a quarter of the time.
+#}
 {% macro duckdb__normalise_email(column) -%}
-  nullif(regexp_extract(regexp_replace(lower({{ clean_text(column) }}), '[\s\x{00A0}]*@[\s\x{00A0}]*', '@', 'g'), '^[^@\s\x{00A0},;<>()"]+@[^@\s\x{00A0},;<>()"]+[.][^@\s\x{00A0}.,;<>()"]{2,}$'), '')
+  case
+    when regexp_full_match({{ column }}, '[a-z0-9._%+-]+@[a-z0-9-]+([.][a-z0-9-]+)*[.][a-z0-9-]{2,}') then {{ column }}
+    else nullif(regexp_extract(regexp_replace(lower({{ clean_text(column) }}), '[\s\x{00A0}]*@[\s\x{00A0}]*', '@', 'g'), '^[^@\s\x{00A0},;<>()"]+@[^@\s\x{00A0},;<>()"]+[.][^@\s\x{00A0}.,;<>()"]{2,}$'), '')
+  end
 {%- endmacro %}
 
 {#

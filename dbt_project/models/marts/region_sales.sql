@@ -51,7 +51,7 @@ brands as (
     ship_region,
     grouping(ship_region) = 1 as is_country,
     vendor,
-    sum(kept_amount) as amount
+    {{ total('kept_amount') }} as amount
   from lines
   where vendor is not null
   group by grouping sets ((ship_country, vendor), (ship_country, ship_region, vendor))

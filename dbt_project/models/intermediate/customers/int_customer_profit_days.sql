@@ -11,7 +11,7 @@ days as (
   select
     customer_key,
     ordered_on,
-    sum(contribution) as contribution,
+    {{ total('contribution') }} as contribution,
     -- One order with an unknown cost makes the sum unknown.
     count(*) filter (where contribution is null) as unknown_orders
   from orders
@@ -25,6 +25,6 @@ select
   lead(ordered_on) over (partition by customer_key order by ordered_on) as next_ordered_on,
   case
     when sum(unknown_orders) over (partition by customer_key order by ordered_on) = 0
-      then sum(contribution) over (partition by customer_key order by ordered_on)
+      then cast(sum(contribution) over (partition by customer_key order by ordered_on) as decimal(18, 4))
   end as contribution
 from days

@@ -16,10 +16,15 @@ order_days as (
 
 latest_addresses as (
 
-  select customer_key, ship_country, ship_region, ship_city, ship_postal_code
-  from orders
-  where coalesce(ship_country, ship_region, ship_city, ship_postal_code) is not null
-  qualify row_number() over (partition by customer_key order by ordered_at desc, order_id desc) = 1
+  select customer_key, {{ unpacked('latest') }}
+  from (
+    select
+      customer_key,
+      arg_max({{ packed(['ship_country', 'ship_region', 'ship_city', 'ship_postal_code']) }}, (ordered_at, order_id)) as latest
+    from orders
+    where coalesce(ship_country, ship_region, ship_city, ship_postal_code) is not null
+    group by customer_key
+  ) as of_customer
 
 ),
 
@@ -27,10 +32,10 @@ money as (
 
   select
     customer_key,
-    sum(gross_amount) as gross_sales,
-    sum(net_amount) as net_sales,
-    sum(discount_amount) as discount_amount,
-    sum(refunded_amount) as refunded_amount,
+    {{ total('gross_amount') }} as gross_sales,
+    {{ total('net_amount') }} as net_sales,
+    {{ total('discount_amount') }} as discount_amount,
+    {{ total('refunded_amount') }} as refunded_amount,
     {{ 'count(distinct ordered_on)' if by_day else 'count(*)' }} as paid_orders,
     arg_max(first_code, (ordered_at, order_id)) filter (where first_code is not null) as last_code,
     {{ 'count(distinct ordered_on)' if by_day else 'count(*)' }} filter (where counts and has_code) as code_order_count,
@@ -39,7 +44,7 @@ money as (
     max(highest_unit_price) as highest_unit_price,
     arg_max(main_category, (ordered_at, order_id)) filter (where main_category is not null) as last_category,
     -- One order with an unknown cost makes the sum unknown.
-    case when count(contribution) = count(*) then sum(contribution) end as contribution,
+    case when count(contribution) = count(*) then {{ total('contribution') }} end as contribution,
     sum(net_amount * costed_share) / nullif(sum(net_amount), 0) as cost_coverage
   from orders
   group by customer_key

@@ -16,10 +16,10 @@ days as (
     customer_key,
     ordered_on,
     {{ '1' if by_day else 'count(*)' }} as orders_on_day,
-    sum(net_amount) as net_amount,
+    {{ total('net_amount') }} as net_amount,
     {{ 'cast(bool_or(has_code) as integer)' if by_day else 'count(*) filter (where has_code)' }} as code_orders_on_day,
-    {{ 'sum(net_amount)' if by_day else 'arg_max(net_amount, (ordered_at, order_id))' }} as last_order_amount,
-    {{ 'sum(net_amount)' if by_day else 'arg_min(net_amount, (ordered_at, order_id))' }} as first_order_amount,
+    {{ total('net_amount') if by_day else 'arg_max(net_amount, (ordered_at, order_id))' }} as last_order_amount,
+    {{ total('net_amount') if by_day else 'arg_min(net_amount, (ordered_at, order_id))' }} as first_order_amount,
     bool_or(has_code) as has_code,
     bool_or(has_discount) as has_discount,
     {{ 'bool_or(has_code)' if by_day else 'arg_min(has_code, (ordered_at, order_id))' }} as first_has_code
@@ -32,11 +32,11 @@ sequenced as (
 
   select
     *,
-    sum(orders_on_day) over history as lifetime_orders,
-    sum(code_orders_on_day) over history as lifetime_code_orders,
-    sum(net_amount) over history as lifetime_net_spend,
-    sum(orders_on_day) over counted_history as orders,
-    sum(net_amount) over counted_history as net_spend,
+    cast(sum(orders_on_day) over history as bigint) as lifetime_orders,
+    cast(sum(code_orders_on_day) over history as bigint) as lifetime_code_orders,
+    cast(sum(net_amount) over history as decimal(18, 4)) as lifetime_net_spend,
+    cast(sum(orders_on_day) over counted_history as bigint) as orders,
+    cast(sum(net_amount) over counted_history as decimal(18, 4)) as net_spend,
     lag(ordered_on) over history as previous_ordered_on,
     lead(ordered_on) over history as next_ordered_on
   from days
@@ -53,7 +53,8 @@ select
   *,
   previous_ordered_on is null and first_has_code as is_first_order_with_code,
   lifetime_orders >= 2 and lifetime_code_orders = lifetime_orders as is_only_with_discount,
-  {{ 'last_order_amount' if spend_tier_basis == 'last_order' else 'lifetime_net_spend / lifetime_orders' }} as spend_per_order,
+  -- Exact enough that 50.00 an order is 50 after any number of orders a person can place.
+  cast({{ 'last_order_amount' if spend_tier_basis == 'last_order' else 'lifetime_net_spend / lifetime_orders' }} as decimal(18, 6)) as spend_per_order,
   case
     when
       orders >= {{ whole_number_var('hvc_min_orders') }}

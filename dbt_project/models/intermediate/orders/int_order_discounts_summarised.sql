@@ -14,6 +14,6 @@ select
   arg_min(code, (coalesce(discount_index, 2147483647), code)) filter (
     where kind in ({{ list_var('discount_kinds') }}) and code is not null
   ) as first_code,
-  sum(amount) filter (where target is null or target <> 'shipping') as merchandise_amount
+  cast(sum(amount) filter (where target is null or target <> 'shipping') as decimal(18, 4)) as merchandise_amount
 from order_discounts
 group by order_id

@@ -13,7 +13,7 @@ discounts as (
 
 refunds as (
 
-  select order_id, sum(amount) as refunded_amount
+  select order_id, {{ total('amount') }} as refunded_amount
   from {{ ref('stg_refunds') }}
   group by order_id
 
@@ -29,7 +29,7 @@ amounts as (
 
   select
     orders.* exclude (discount_amount, refunded_amount),
-    coalesce(orders.discount_amount, discounts.merchandise_amount, 0) as discount_amount,
+    cast(coalesce(orders.discount_amount, discounts.merchandise_amount, 0) as decimal(18, 4)) as discount_amount,
     case
       -- The status is all some sources tell about a refund.
       when orders.financial_status = 'refunded' and orders.refunded_amount is null and refunds.refunded_amount is null
@@ -62,9 +62,9 @@ sales as (
 
   select
     * exclude (gross_amount),
-    coalesce(
+    cast(coalesce(
       gross_amount, total_amount - coalesce(shipping_amount, 0) - coalesce(tax_amount, 0) + discount_amount
-    ) as gross_amount
+    ) as decimal(18, 4)) as gross_amount
   from amounts
 
 ),
@@ -73,7 +73,7 @@ netted as (
 
   select
     *,
-    gross_amount - discount_amount - refunded_amount as net_amount
+    cast(gross_amount - discount_amount - refunded_amount as decimal(18, 4)) as net_amount
   from sales
 
 ),
@@ -82,7 +82,7 @@ judged as (
 
   select
     *,
-    net_amount - {{ order_cost() }} as contribution,
+    cast(net_amount - {{ order_cost() }} as decimal(18, 4)) as contribution,
     case
       when is_test then 'test'
       when cancelled_at is not null then 'cancelled'

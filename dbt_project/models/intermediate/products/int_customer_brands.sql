@@ -14,7 +14,7 @@ brands as (
   select
     customer_key,
     vendor,
-    sum(kept_amount) as amount,
+    {{ total('kept_amount') }} as amount,
     count(*) as lines,
     max(ordered_on) as last_bought_on
   from lines
