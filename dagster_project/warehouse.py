@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from dagster_project import history
 from dagster_project.connections import (
     STORAGE_VERSION,
     Sleep,
@@ -60,6 +61,13 @@ PUBLISHED_TABLES: tuple[str, ...] = (
     "segment_sizes",
     "segment_catalog",
     "customer_identities",
+    "lifecycle_thresholds",
+    "lifecycle_moves",
+    "campaign_results",
+    "campaign_regions",
+    "region_sales",
+    "shared_codes",
+    "coupon_abuse_evidence",
     "source_quality",
 )
 """The marts that are published for everybody who may read the folder."""
@@ -79,7 +87,8 @@ class PublishError(WarehouseError):
 class Publication:
     """What was published: `tables` counts the rows per table, `published_at` has a time zone.
 
-    `erasures` counts the identifiers that vendors have to erase.
+    `erasures` counts the identifiers that vendors have to erase, `history` what was recorded of
+    this publication for later.
     """
 
     publication_id: str
@@ -88,6 +97,7 @@ class Publication:
     path: Path
     tables: dict[str, int]
     erasures: int
+    history: history.Recorded
 
 
 @contextmanager
@@ -129,7 +139,8 @@ def publish(
     """Copy `tables` of schema `marts` into the file at `published`, all at once or not at all.
 
     Beside it, `erasures.duckdb` (mode 0600) gets the mart `erasures`. Comments on tables and
-    columns come along. The table `publication` of each file says which copy it is.
+    columns come along. The table `publication` of each file says which copy it is. What was
+    published before is kept beside the copies, in the tables of `history`.
 
     Raises:
         PublishError: a table is missing in the marts, one cannot be read, or another process is
@@ -156,6 +167,15 @@ def publish(
                         "?::VARCHAR AS shop_timezone, ?::VARCHAR AS shop_currency",
                         about,
                     )
+                recorded = history.record(
+                    con,
+                    published,
+                    folder,
+                    publication_id=publication_id,
+                    as_of=as_of,
+                    published_at=published_at,
+                )
+                for database in ("published", ERASURES):
                     con.execute(f"CHECKPOINT {database}")
             # Opened for writing, a published file would block every other reader, and what is
             # written would be gone tomorrow; read_only=True is the way in.
@@ -166,7 +186,7 @@ def publish(
             raise PublishError(message) from error
         finally:
             _remove_leftovers(published.parent)
-    return Publication(publication_id, as_of, published_at, published, counts, erasures)
+    return Publication(publication_id, as_of, published_at, published, counts, erasures, recorded)
 
 
 @contextmanager
@@ -184,6 +204,8 @@ def _attached(warehouse: Path, folder: Path, sleep: Sleep) -> Iterator[DuckDBPyC
     """An in-memory connection with the warehouse and the two new files attached to it."""
     with duckdb.connect() as con:
         prepare(con)
+        # What exceeds the memory belongs beside the files that are made, and goes with them.
+        con.execute(f"SET temp_directory = {quoted(folder / 'tmp')}")
         patiently(
             lambda: con.execute(f"ATTACH {quoted(warehouse)} AS warehouse (READ_ONLY)"),
             warehouse,

@@ -11,11 +11,26 @@ from datetime import date
 import dagster as dg
 
 from dagster_project import purge, warehouse
+from dagster_project.history import Recorded
 from dagster_project.settings import Settings, now
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "customers": ("customers", "customer_identities", "orders"),
-    "segments": ("segment_periods", "segment_members", "segment_sizes", "segment_catalog"),
+    "segments": (
+        "segment_periods",
+        "segment_members",
+        "segment_sizes",
+        "segment_catalog",
+        "lifecycle_thresholds",
+        "lifecycle_moves",
+    ),
+    "campaigns": (
+        "campaign_results",
+        "campaign_regions",
+        "region_sales",
+        "shared_codes",
+        "coupon_abuse_evidence",
+    ),
     "quality": ("source_quality",),
 }
 """The published tables by the asset that shows them."""
@@ -23,6 +38,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 _DESCRIPTIONS = {
     "customers": "Customers, their identities and orders, as analysts query them.",
     "segments": "Who is and was in which segment, the sizes over time, and the catalog.",
+    "campaigns": "What came of campaigns and codes, and what sells where.",
     "quality": "What is known about the quality of the source.",
 }
 
@@ -91,6 +107,7 @@ def build_publish_asset(settings: Settings) -> dg.AssetsDefinition:
                     "publication_id": published.publication_id,
                     "seconds": round(time.monotonic() - started, 2),
                     **{f"rows of {table}": published.tables[table] for table in tables},
+                    **(_recorded(published.history) if group == "segments" else {}),
                 },
             )
 
@@ -104,6 +121,17 @@ def build_publish_asset(settings: Settings) -> dg.AssetsDefinition:
         )
 
     return publish
+
+
+def _recorded(history: Recorded) -> dict[str, int | str]:
+    return {
+        "publications kept": history.publications,
+        "members added": history.added,
+        "members removed": history.removed,
+        "rules changed": history.rules,
+        "order corrections": history.corrections,
+        **({"history begins here": history.started} if history.started else {}),
+    }
 
 
 def _built_for(settings: Settings) -> date:

@@ -45,7 +45,8 @@ money as (
     arg_max(main_category, (ordered_at, order_id)) filter (where main_category is not null) as last_category,
     -- One order with an unknown cost makes the sum unknown.
     case when count(contribution) = count(*) then {{ total('contribution') }} end as contribution,
-    sum(net_amount * costed_share) / nullif(sum(net_amount), 0) as cost_coverage
+    -- Rounded before it is summed: floating-point sums depend on the order of rows, and all known is exactly 1.
+    {{ total('cast(net_amount * costed_share as decimal(18, 4))') }} / nullif({{ total('net_amount') }}, 0) as cost_coverage
   from orders
   group by customer_key
 

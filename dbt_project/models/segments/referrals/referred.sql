@@ -14,7 +14,16 @@ by_code as (
   select codes.customer_key, codes.ordered_on as entered_on
   from {{ ref('int_order_codes') }} as codes
   inner join {{ ref('int_family_codes') }} as families on families.code = codes.code
+  {%- if enum_var('order_grain') == 'customer_day' %}
+  -- The orders of a day are one order.
+  inner join {{ ref('int_customer_days') }} as days
+    on days.customer_key = codes.customer_key
+    and days.ordered_on = codes.ordered_on
+    and days.previous_ordered_on is null
+  where codes.counts and families.is_referral
+  {%- else %}
   where codes.order_number = 1 and families.is_referral
+  {%- endif %}
 
 )
 
