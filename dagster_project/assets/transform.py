@@ -68,7 +68,7 @@ def build_dbt_assets(settings: Settings) -> tuple[dg.AssetsDefinition, DbtCliRes
         invocation = dbt.cli(
             ["build", "--exclude-resource-type", "unit_test", "--vars", variables], context=context
         )
-        # Without fetch_row_counts(): one more query per model took as long as the models of a small shop.
+        # No fetch_row_counts(): a query per model took as long as the models of a small shop.
         yield from invocation.stream()
 
     return dbt_models, DbtCliResource(project_dir=project)
