@@ -33,7 +33,7 @@
     'non_buyer', 'new_hvc', 'new_churning_hvc', 'new_lapsed_hvc',
     'ever_used_discount_code', 'other_discount_only', 'full_price_only', 'first_order_discounted',
     'abandoned_cart', 'abandoned_cart_offer', 'signed_up_this_week', 'new_contact', 'subscriber_not_purchased',
-    'advocate', 'referred', 'suspected_reseller',
+    'advocate', 'referred',
     'on_discount_ladder', 'ordered_by_rule',
     'campaign_recipients', 'campaign_pending', 'campaign_redeemers', 'campaign_non_redeemers', 'campaign_organic_redeemers',
   ]) }}

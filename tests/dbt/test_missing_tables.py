@@ -108,7 +108,6 @@ def test_what_is_known_is_there(published) -> None:
         "select order_count, net_sales, average_order_value, lifecycle, customer_segment,"
         " days_since_last_order from marts.customers"
     ) == [(2, 50, 25, "active_multi", "Multi-Buyer", 1)]
-    assert (
-        len(published("select * from marts.source_quality where \"check\" = 'segment_unavailable'"))
-        == sum(len(segments) for segments in MISSING.values())
-    )
+    assert len(
+        published("select * from marts.source_quality where \"check\" = 'segment_unavailable'")
+    ) == sum(len(segments) for segments in MISSING.values())

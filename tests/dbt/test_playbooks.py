@@ -43,9 +43,7 @@ def test_every_segment_file_is_in_the_table() -> None:
     files = {path.stem for path in (ROOT / "dbt_project/models/segments").rglob("*.sql")}
     words = set(re.findall(r"[a-z_]+", " ".join(" ".join(row[2:4]) for row in ROWS)))
     grouped = {
-        name
-        for name in files
-        if name.startswith(("campaign_", "active_", "churning_", "lapsed_"))
+        name for name in files if name.startswith(("campaign_", "active_", "churning_", "lapsed_"))
     }
     behavior = {"other_discount_only", "full_price_only", "first_order_discounted", "non_buyer"}
     assert files - words - grouped - behavior - {"only_with_discount"} == set()

@@ -1,5 +1,5 @@
--- Codes on orders of known customers, one row a code. `is_redemption` leaves out what never was an order; an order
--- that a code made free is no purchase, but its code was redeemed.
+-- Codes on orders of known customers, one row a code. An order that a code made free is no purchase, but its code was
+-- redeemed.
 with codes as (
 
   select distinct order_id, code
@@ -25,6 +25,6 @@ select
   orders.is_valid,
   orders.order_number,
   orders.refunded_amount,
-  coalesce(orders.invalid_reason not in ('test', 'cancelled', 'voided', 'draft'), true) as is_redemption
+  orders.is_placed as is_redemption
 from codes
 inner join orders on orders.order_id = codes.order_id

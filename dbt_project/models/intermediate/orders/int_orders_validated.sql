@@ -49,6 +49,11 @@ amounts as (
     coalesce(goods.goods_cost, 0) as goods_cost,
     goods.highest_unit_price,
     goods.main_category,
+    coalesce(
+      orders.financial_status in ({{ list_var('draft_financial_statuses') }})
+      or orders.source_name in ({{ list_var('draft_sources') }}),
+      false
+    ) as is_draft,
     coalesce(orders.source_name in ({{ list_var('recurring_sources') }}), false)
       or {{ has_any_tag('orders.tags', 'recurring_tags') }} as is_recurring
   from orders
@@ -94,9 +99,7 @@ judged as (
       when
         source_name in ({{ list_var('wholesale_sources') }})
         or {{ has_any_tag('tags', 'wholesale_tags') }} then 'wholesale'
-      when
-        financial_status in ({{ list_var('draft_financial_statuses') }})
-        or source_name in ({{ list_var('draft_sources') }}) then 'draft'
+      when is_draft then 'draft'
       {% if enum_var('refunded_orders') == 'exclude' -%}
       when total_amount > 0 and refunded_amount >= total_amount then 'fully_refunded'
       {% endif -%}
@@ -107,5 +110,10 @@ judged as (
 
 select
   *,
-  invalid_reason is null as is_valid
+  invalid_reason is null as is_valid,
+  -- Placed by somebody, and not called off: whatever came of it, its codes were used.
+  not (
+    is_test or is_draft or cancelled_at is not null
+    or coalesce(financial_status in ({{ list_var('invalid_financial_statuses') }}), false)
+  ) as is_placed
 from judged

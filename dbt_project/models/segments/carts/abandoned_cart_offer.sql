@@ -18,15 +18,23 @@ from stays
 where stay <= {{ whole_number_var('abandoned_cart_offers') }}
 {%- else %},
 
-redemptions as (
+-- An order with two codes of the family is one redemption.
+orders as (
 
-  select
-    codes.customer_key,
-    codes.ordered_on,
-    row_number() over (partition by codes.customer_key order by codes.ordered_at, codes.order_id) as redemption
+  select distinct codes.customer_key, codes.order_id, codes.ordered_at, codes.ordered_on
   from {{ ref('int_order_codes') }} as codes
   inner join {{ ref('int_family_codes') }} as families on families.code = codes.code
   where codes.is_redemption and families.family = {{ known_family('abandoned_cart_family') }}
+
+),
+
+redemptions as (
+
+  select
+    customer_key,
+    ordered_on,
+    row_number() over (partition by customer_key order by ordered_at, order_id) as redemption
+  from orders
 
 ),
 
