@@ -10,6 +10,16 @@
   cast({{ instant }} at time zone '{{ dbt.escape_single_quotes(var("shop_timezone")) }}' as date)
 {%- endmacro %}
 
+{# The instant at which the day after the as-of date begins: what is known is before it. #}
+{% macro end_of_as_of_date() -%}
+  {{ return(adapter.dispatch('end_of_as_of_date')()) }}
+{%- endmacro %}
+
+{# DuckDB: a constant, where the day of every row would have to be worked out to be compared with the date. #}
+{% macro duckdb__end_of_as_of_date() -%}
+  cast({{ as_of_date() }} + 1 as timestamp) at time zone '{{ dbt.escape_single_quotes(var("shop_timezone")) }}'
+{%- endmacro %}
+
 {# A date plus a whole number of days, as a date. #}
 {% macro add_days(day, days) -%}
   {{ return(adapter.dispatch('add_days')(day, days)) }}

@@ -19,7 +19,7 @@ finished as (
 
   select checkout_token, min(ordered_on) as ordered_on
   from {{ ref('int_orders_known') }}
-  where checkout_token is not null
+  where checkout_token in (select checkout_token from checkouts)
   group by checkout_token
 
 )

@@ -53,16 +53,23 @@ key_candidates as (
 
 ),
 
+first_identifiers as (
+
+  select
+    person,
+    arg_min(struct_pack(id_type := id_type, id_value := id_value), (first_seen_at, precedence, id_value)) filter (where is_own) as own,
+    min(case when not is_own then {{ customer_key("'shared_phone'", 'id_value') }} end) as shared_key
+  from key_candidates
+  group by person
+
+),
+
 keys as (
 
   select
     person,
-    coalesce(
-      arg_min({{ customer_key('id_type', 'id_value') }}, (first_seen_at, precedence, id_value)) filter (where is_own),
-      min({{ customer_key("'shared_phone'", 'id_value') }})
-    ) as customer_key
-  from key_candidates
-  group by person
+    coalesce({{ customer_key('own.id_type', 'own.id_value') }}, shared_key) as customer_key
+  from first_identifiers
 
 )
 

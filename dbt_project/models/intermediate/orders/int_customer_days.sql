@@ -38,6 +38,7 @@ sequenced as (
     cast(sum(orders_on_day) over counted_history as bigint) as orders,
     cast(sum(net_amount) over counted_history as decimal(18, 4)) as net_spend,
     lag(ordered_on) over history as previous_ordered_on,
+    lag(last_order_amount) over history as previous_order_amount,
     lead(ordered_on) over history as next_ordered_on
   from days
   window
@@ -50,11 +51,17 @@ sequenced as (
 )
 
 select
-  *,
+  * exclude (previous_order_amount),
   previous_ordered_on is null and first_has_code as is_first_order_with_code,
   lifetime_orders >= 2 and lifetime_code_orders = lifetime_orders as is_only_with_discount,
   -- Exact enough that 50.00 an order is 50 after any number of orders a person can place.
-  cast({{ 'last_order_amount' if spend_tier_basis == 'last_order' else 'lifetime_net_spend / lifetime_orders' }} as decimal(18, 6)) as spend_per_order,
+  {% if spend_tier_basis == 'last_order' -%}
+  cast(last_order_amount as decimal(18, 6)) as spend_per_order,
+  cast(previous_order_amount as decimal(18, 6)) as previous_spend_per_order,
+  {%- else -%}
+  cast(lifetime_net_spend / lifetime_orders as decimal(18, 6)) as spend_per_order,
+  cast((lifetime_net_spend - net_amount) / nullif(lifetime_orders - orders_on_day, 0) as decimal(18, 6)) as previous_spend_per_order,
+  {%- endif %}
   case
     when
       orders >= {{ whole_number_var('hvc_min_orders') }}

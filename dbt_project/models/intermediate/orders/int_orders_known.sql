@@ -9,4 +9,4 @@ with orders as (
 
 select *
 from orders
-where ordered_on <= {{ as_of_date() }}
+where ordered_at < {{ end_of_as_of_date() }}

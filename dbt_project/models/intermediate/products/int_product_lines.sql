@@ -24,8 +24,5 @@ select
   unit_price,
   case when is_gift_card then 0 else kept end as kept_quantity,
   -- A discount of the line is lost with the part that came back.
-  case
-    when kept > 0 and kept = quantity then cast(unit_price * quantity - discount_amount as decimal(18, 4))
-    when kept > 0 then cast((unit_price * quantity - discount_amount) * kept / quantity as decimal(18, 4))
-  end as kept_amount
+  case when kept > 0 then {{ amount_of('(' ~ as_float('unit_price') ~ ' * quantity - discount_amount) * kept / quantity') }} end as kept_amount
 from judged

@@ -29,9 +29,9 @@ lines as (
 
 ),
 
-bought as (
+matches as (
 
-  select distinct
+  select
     rules.segment,
     rules.within_days,
     lines.customer_key,
@@ -41,7 +41,7 @@ bought as (
   inner join lines on lines.product = product_sets.product
   where lines.kept_quantity > 0 and (rules.min_unit_price is null or lines.unit_price >= rules.min_unit_price)
   union all
-  select distinct
+  select
     rules.segment,
     rules.within_days,
     lines.customer_key,
@@ -49,6 +49,19 @@ bought as (
   from rules
   inner join lines on lines.unit_price >= rules.min_unit_price
   where rules.bought_any_of is null and lines.kept_quantity > 0
+
+),
+
+bought as (
+
+  -- Of a rule without an end the first day says everything.
+  select
+    segment,
+    within_days,
+    customer_key,
+    min(ordered_on) as ordered_on
+  from matches
+  group by segment, within_days, customer_key, case when within_days is not null then ordered_on end
 
 ),
 
