@@ -38,7 +38,6 @@
 {% macro sales_measures() -%}
   count(*) as orders,
   count(distinct orders.customer_key) as customers,
-  count(distinct orders.customer_key) filter (where orders.order_number = 1) as new_customers,
   {{ total('orders.gross_amount') }} as gmv,
   {{ total('orders.discount_amount') }} as discount_amount,
   {{ total('orders.net_amount') }} as net_sales,

@@ -13,9 +13,8 @@ published_orders as (
   select
     count(*) as orders,
     sum(total_amount) as total_amount,
-    sum(net_amount) filter (where is_valid and customer_key is not null) as net_sales,
-    count(*) filter (where order_number is not null) as order_count
-  from {{ ref('int_orders_numbered') }}
+    sum(net_amount) filter (where is_valid and customer_key is not null) as net_sales
+  from {{ ref('int_orders_owned') }}
 
 ),
 

@@ -1,6 +1,6 @@
 """The whole transformation of a long history, as the product runs it: Dagster, dbt, DuckDB.
 
-What is built is whatever the project defines; nothing here knows a model.
+What is built is whatever the project defines; nothing here knows a model. `by_hand` does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import raw_shop, tree
+from tests.benchmarks import by_hand, raw_shop, tree
 from tests.benchmarks.table import BenchmarkError, Measure, require
 from tests.benchmarks.tree import Used
 
@@ -25,6 +25,7 @@ _PROJECT = _ROOT / "dbt_project"
 _FOREIGN = ("SEGMENTS_", "SHOP_", "DAGSTER_", "DBT_")
 _SLOWEST = 15
 _STEP_OF_SCALE = 10
+_BUILT = "built.duckdb"
 LEAST_ORDERS = raw_shop.LEAST_ORDERS * _STEP_OF_SCALE
 
 
@@ -48,7 +49,7 @@ class Rebuild:
 
 
 def measure(folder: Path, orders: int) -> list[Measure]:
-    """A tenth of the history and all of it through Dagster, and all of it through dbt alone."""
+    """A tenth of the history and all of it through Dagster, all of it through dbt and by hand."""
     histories = {}
     for size in (orders // _STEP_OF_SCALE, orders):
         histories[size] = folder / f"history-{size}"
@@ -57,6 +58,7 @@ def measure(folder: Path, orders: int) -> list[Measure]:
     small, large = (_through_dagster(folder, home, size) for size, home in histories.items())
     alone = _through_dbt(folder, histories[orders], orders)
     require("models built without Dagster", len(alone.models), len(large.models))
+    script = _by_hand(folder)
     _show_slowest(large)
     return [
         _measure(f"rebuild of {small.orders:,} orders, Dagster and dbt", small),
@@ -73,6 +75,18 @@ def measure(folder: Path, orders: int) -> list[Measure]:
             f"{alone.used.seconds:.1f} s, peak {alone.used.peak_bytes / 1e9:.2f} GB",
             alone.used.seconds / large.used.seconds,
             "through Dagster",
+        ),
+        Measure(
+            "  the same tables by one hand-tuned script, equal row by row",
+            f"{script.seconds:.1f} s, peak {script.peak_bytes / 1e9:.2f} GB",
+            large.used.seconds / script.seconds,
+            "the rebuild to the script",
+        ),
+        Measure(
+            "    processors alone",
+            f"{script.processor_seconds:.1f} s",
+            large.used.processor_seconds / script.processor_seconds,
+            "the rebuild to the script",
         ),
         _share("  models, one after the other", large.models, large),
         _share("  data tests, one after the other", large.tests, large),
@@ -137,19 +151,28 @@ def _through_dbt(folder: Path, history: Path, orders: int) -> Rebuild:
     return _rebuilt(folder, history, orders, command)
 
 
+def _by_hand(folder: Path) -> Used:
+    """The published tables of what was built last, computed by the script and compared."""
+    home, result = folder / "home", folder / "by_hand.duckdb"
+    home.mkdir()
+    used = by_hand.run(folder / _BUILT, result, _environment(home))
+    by_hand.require_equal(folder / _BUILT, result)
+    return used
+
+
 def _rebuilt(folder: Path, history: Path, orders: int, command: list[str]) -> Rebuild:
-    """Build on a copy of a history, in a home that is gone afterwards."""
+    """Build on a copy of a history, in a home of which the warehouse is left."""
     home = folder / "home"
     shutil.copytree(history, home)
     try:
         used = tree.run(command, _environment(home))
         nodes = _nodes(home / "target")
-        size = (home / "warehouse.duckdb").stat().st_size
+        shutil.move(home / "warehouse.duckdb", folder / _BUILT)
     finally:
         shutil.rmtree(home)
     models = tuple(node for kind, node in nodes if kind == "model")
     tests = tuple(node for kind, node in nodes if kind == "test")
-    return Rebuild(orders, used, models, tests, size)
+    return Rebuild(orders, used, models, tests, (folder / _BUILT).stat().st_size)
 
 
 def _environment(home: Path) -> Mapping[str, str]:

@@ -79,15 +79,15 @@ def test_every_trap_comes_out_as_its_row_says(home: Path) -> None:
 
 def test_a_longer_history_renames_nobody(home: Path, tmp_path: Path) -> None:
     shutil.copy(home / "warehouse.duckdb", tmp_path)
-    earlier = dbt(tmp_path, "run", "--select", "+int_orders_numbered", as_of="2025-11-21")
+    earlier = dbt(tmp_path, "run", "--select", "+int_orders_owned", as_of="2025-11-21")
     assert earlier.returncode == 0, earlier.stdout[-4000:]
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as con:
         con.execute(f"attach '{tmp_path / 'warehouse.duckdb'}' as earlier (read_only)")
         orders, renamed = con.execute(
             "select count(*),"
             " count(*) filter (where was.customer_key is distinct from now.customer_key)"
-            " from earlier.intermediate.int_orders_numbered as was"
-            " join intermediate.int_orders_numbered as now using (order_id)"
+            " from earlier.intermediate.int_orders_owned as was"
+            " join intermediate.int_orders_owned as now using (order_id)"
         ).fetchall()[0]
     assert orders > 1000
     assert renamed == 0

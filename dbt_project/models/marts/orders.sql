@@ -1,7 +1,13 @@
 {{ config(materialized='view') }}
 with orders as (
 
-  select * from {{ ref('int_orders_numbered') }}
+  select * from {{ ref('int_orders_owned') }}
+
+),
+
+numbers as (
+
+  select * from {{ ref('int_order_numbers') }}
 
 ),
 
@@ -35,7 +41,7 @@ select
   orders.ordered_at,
   orders.is_valid,
   orders.invalid_reason,
-  cast(orders.order_number as integer) as order_number,
+  cast(numbers.order_number as integer) as order_number,
   orders.currency,
   {{ money('orders.gross_amount') }} as gross_amount,
   {{ money('orders.discount_amount') }} as discount_amount,
@@ -54,6 +60,7 @@ select
   case when erased.customer_key is null then orders.ship_city end as ship_city,
   case when erased.customer_key is null then orders.ship_postal_code end as ship_postal_code
 from orders
+left join numbers on numbers.order_id = orders.order_id
 left join order_discounts on order_discounts.order_id = orders.order_id
 left join erased on erased.customer_key = orders.customer_key
 cross join discounts

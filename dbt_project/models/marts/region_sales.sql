@@ -1,7 +1,7 @@
 -- Where the shop sells how, at which price, and which brand: a row per country, and one per region of it.
 with orders as (
 
-  select * from {{ ref('int_orders_numbered') }}
+  select * from {{ ref('int_orders_owned') }}
   where is_valid
 
 ),

@@ -10,7 +10,13 @@ with redemptions as (
 
 orders as (
 
-  select * from {{ ref('int_orders_numbered') }}
+  select * from {{ ref('int_orders_owned') }}
+
+),
+
+numbers as (
+
+  select * from {{ ref('int_order_numbers') }}
 
 )
 
@@ -19,7 +25,9 @@ select
   orders.ship_country,
   orders.ship_region,
   grouping(orders.ship_country) = 1 as is_total,
+  count(distinct orders.customer_key) filter (where numbers.order_number = 1) as new_customers,
   {{ sales_measures() }}
 from redemptions
 inner join orders on orders.order_id = redemptions.order_id
+left join numbers on numbers.order_id = redemptions.order_id
 group by grouping sets ((redemptions.campaign_id), (redemptions.campaign_id, orders.ship_country, orders.ship_region))

@@ -10,8 +10,14 @@ with codes as (
 
 orders as (
 
-  select * from {{ ref('int_orders_numbered') }}
+  select * from {{ ref('int_orders_owned') }}
   where customer_key is not null
+
+),
+
+numbers as (
+
+  select * from {{ ref('int_order_numbers') }}
 
 )
 
@@ -23,8 +29,9 @@ select
   orders.ordered_on,
   orders.counts,
   orders.is_valid,
-  orders.order_number,
+  numbers.order_number,
   orders.refunded_amount,
   orders.is_placed as is_redemption
 from codes
 inner join orders on orders.order_id = codes.order_id
+left join numbers on numbers.order_id = codes.order_id

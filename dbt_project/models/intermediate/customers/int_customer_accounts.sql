@@ -2,7 +2,7 @@
 with customers as (
 
   select * from {{ ref('stg_customers') }}
-  where created_on is null or created_on <= {{ as_of_date() }}
+  where created_at is null or created_at < {{ end_of_as_of_date() }}
 
 ),
 

@@ -1,0 +1,75 @@
+"""The published tables of a history as one hand-tuned script: the yardstick of the dbt project.
+
+``python -m tests.benchmarks.by_hand WAREHOUSE RESULT`` computes them from the raw schema of a
+warehouse into a new file. Two programs that share no line and agree on every row are a proof of
+both, so the benchmark compares what they say before it compares their speed.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+
+from dagster_project.sources.sql import identifier, literal
+from tests.benchmarks import raw_shop, tree
+from tests.benchmarks.table import require
+from tests.benchmarks.tree import Used
+
+_ROOT = Path(__file__).resolve().parents[2]
+_SCRIPT = Path(__file__).with_suffix(".sql")
+_SETTINGS = (
+    "SET TimeZone = 'UTC'",
+    f"SET threads = {tree.PROCESSORS}",
+    # As the dbt profile has it.
+    "SET memory_limit = '4GB'",
+)
+
+
+def run(warehouse: Path, result: Path, environment: Mapping[str, str]) -> Used:
+    """Compute the tables in a process of their own."""
+    command = [sys.executable, "-m", __name__, str(warehouse), str(result)]
+    return tree.run(command, environment)
+
+
+def tables() -> list[str]:
+    """The published tables that the script makes."""
+    return re.findall(r"^create table (\w+)", _SCRIPT.read_text(), re.MULTILINE)
+
+
+def require_equal(warehouse: Path, result: Path) -> None:
+    """Compare every row of every table with what dbt left in the warehouse.
+
+    Raises:
+        BenchmarkError: a table differs.
+    """
+    with duckdb.connect(config={"memory_limit": "4GB"}) as con:
+        con.execute(f"ATTACH {literal(str(warehouse))} AS built (READ_ONLY)")
+        con.execute(f"ATTACH {literal(str(result))} AS by_hand (READ_ONLY)")
+        for table in map(identifier, tables()):
+            built, by_hand = f"built.marts.{table}", f"by_hand.{table}"
+            _require_nothing_left(con, built, by_hand)
+            _require_nothing_left(con, by_hand, built)
+
+
+def _require_nothing_left(con: duckdb.DuckDBPyConnection, one: str, other: str) -> None:
+    left = con.sql(f"FROM {one} EXCEPT ALL FROM {other}").count("*").fetchall()
+    require(f"rows of {one} that are not in {other}", left, [(0,)])
+
+
+def _compute(warehouse: Path, result: Path) -> None:
+    with duckdb.connect(str(result)) as con:
+        for setting in _SETTINGS:
+            con.execute(setting)
+        con.execute(f"ATTACH {literal(str(warehouse))} AS source (READ_ONLY)")
+        con.execute(f"SET VARIABLE as_of = DATE {literal(raw_shop.AS_OF)}")
+        reference = _ROOT / "seeds" / "reference"
+        con.execute(f"SET VARIABLE reference = {literal(str(reference))}")
+        con.execute(_SCRIPT.read_text())
+
+
+if __name__ == "__main__":
+    _compute(Path(sys.argv[1]), Path(sys.argv[2]))
