@@ -46,11 +46,14 @@ def require_equal(warehouse: Path, result: Path) -> None:
     Raises:
         BenchmarkError: a table differs.
     """
-    with duckdb.connect(config={"memory_limit": "4GB"}) as con:
-        con.execute(f"ATTACH {literal(str(warehouse))} AS built (READ_ONLY)")
+    with duckdb.connect() as con:
+        for setting in _SETTINGS:
+            con.execute(setting)
+        # Views name the database they were made in.
+        con.execute(f"ATTACH {literal(str(warehouse))} AS warehouse (READ_ONLY)")
         con.execute(f"ATTACH {literal(str(result))} AS by_hand (READ_ONLY)")
         for table in map(identifier, tables()):
-            built, by_hand = f"built.marts.{table}", f"by_hand.{table}"
+            built, by_hand = f"warehouse.marts.{table}", f"by_hand.{table}"
             _require_nothing_left(con, built, by_hand)
             _require_nothing_left(con, by_hand, built)
 

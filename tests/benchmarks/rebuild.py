@@ -196,7 +196,7 @@ def _nodes(target: Path) -> list[tuple[str, Node]]:
     require("runs of dbt", len(files), 1)
     nodes = []
     for result in json.loads(files[0].read_text())["results"]:
-        if result["status"] not in {"success", "pass"}:
+        if result["status"] not in {"success", "pass", "no-op"}:
             raise BenchmarkError(f"{result['unique_id']}: {result['status']}")
         kind, _, name, *_ = result["unique_id"].split(".")
         nodes.append((kind, Node(name, result["execution_time"])))
