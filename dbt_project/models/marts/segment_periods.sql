@@ -12,7 +12,8 @@ availability as (
 
 ),
 
-begun as (
+-- Read twice and each time without the files the other branch reads: cheaper than to keep and filter all rows.
+begun as not materialized (
 
   select definitions.*
   from definitions

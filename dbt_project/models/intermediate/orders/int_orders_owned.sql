@@ -3,7 +3,6 @@
 -- the texts of an order are most of its bytes.
 with orders as (
 
-
   select * from {{ ref('int_orders_validated') }}
 
 ),
@@ -51,7 +50,10 @@ counted as (
 )
 
 select
-  * exclude (email, phone, customer_id, tags, checkout_token, client_ip, user_agent),
+  * exclude (
+    email, phone, customer_id, tags, checkout_token, client_ip, user_agent,
+    cancelled_at, is_test, is_draft, is_gift_card_only, goods_cost
+  ),
   -- One network address and browser; without both it says nothing.
   case when client_ip is not null and user_agent is not null then {{ row_hash(['client_ip', 'user_agent']) }} end as device
 from counted
