@@ -12,8 +12,7 @@ availability as (
 
 ),
 
--- Read twice and each time without the files the other branch reads: cheaper than to keep and filter all rows.
-begun as not materialized (
+begun as (
 
   select definitions.*
   from definitions
