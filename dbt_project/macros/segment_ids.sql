@@ -29,7 +29,7 @@
   overlaps, which is most of the work of segment_periods; a data test holds them to it. Not being in this list is safe.
 #}
 {% macro ids_of_separate_stays() -%}
-  {%- set ids = [
+  {{ return([
     'non_buyer',
     'churning_single', 'churning_multi', 'churning_hvc',
     'lapsed_single', 'lapsed_multi', 'lapsed_hvc',
@@ -40,9 +40,7 @@
     'profitable', 'unprofitable', 'in_spend_tier',
     'on_discount_ladder', 'ordered_by_rule',
     'campaign_recipients', 'campaign_pending', 'campaign_redeemers', 'campaign_non_redeemers', 'campaign_organic_redeemers',
-  ] -%}
-  {# Within a lifetime there is one day with the first order and one with the second. #}
-  {{ return(ids + (['active_single', 'new_multi_buyer'] if enum_var('frequency_window') == 'lifetime' else [])) }}
+  ]) }}
 {%- endmacro %}
 
 {#
