@@ -147,6 +147,11 @@ class Settings(BaseSettings):
     )
     """A source table with a greater share of rejected rows is refused, 0 to 1."""
 
+    min_kept_fraction: Annotated[float, BeforeValidator(_fraction)] = Field(
+        0.5, validation_alias="SEGMENTS_MIN_KEPT_FRACTION"
+    )
+    """An order table smaller than this share of its last load is refused, 0 to 1."""
+
     alert_webhook: str | None = Field(None, validation_alias="SEGMENTS_ALERT_WEBHOOK", repr=False)
     """Where a failed production run is reported; whoever knows the address can post there."""
 

@@ -1,6 +1,7 @@
 """One asset per raw table: the source's rows, validated and typed, in schema ``raw``."""
 
 import time
+from collections.abc import Iterator
 
 import dagster as dg
 
@@ -28,7 +29,7 @@ _KINDS = {"duckdb"}
 def build_load_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """The canonical tables, the phone numbers found in them, and what was left out."""
     return [
-        *(_table_asset(table, settings) for table in TABLES),
+        _tables(settings),
         _phone_numbers(settings),
         _renewed_requests(settings),
         _load_report(settings),
@@ -40,35 +41,50 @@ def table_key(name: str) -> dg.AssetKey:
     return dg.AssetKey(["raw", name])
 
 
-def _table_asset(table: Table, settings: Settings) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=table_key(table.name),
-        description=_description(table),
-        group_name=_GROUP,
-        owners=_OWNERS,
-        kinds=_KINDS,
+def _tables(settings: Settings) -> dg.AssetsDefinition:
+    """One step for all tables: an export holds several in one file, which is read once."""
+
+    @dg.multi_asset(
+        name="load_source",
+        specs=[
+            dg.AssetSpec(
+                table_key(table.name),
+                description=_description(table),
+                group_name=_GROUP,
+                owners=_OWNERS,
+                kinds=_KINDS,
+            )
+            for table in TABLES
+        ],
+        can_subset=True,
         pool="duckdb_write",
     )
-    def raw_table(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        started = time.monotonic()
+    def load_source(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+        wanted = [t for t in TABLES if table_key(t.name) in context.selected_asset_keys]
         try:
             source = open_source(settings.source_format, settings.source_location)
+            for warning in source.warnings:
+                context.log.warning(warning)
             with warehouse.write(settings.warehouse_path) as con:
                 options = LoadOptions(
                     shop_timezone=settings.shop_timezone,
                     max_rejected_fraction=settings.max_rejected_fraction,
+                    min_kept_fraction=settings.min_kept_fraction,
                     forgotten_list=install_keep_out(_of_syncs(settings), con).list_id,
                     shop_country=settings.shop_country,
                 )
-                result = load_table(con, table, source, options)
+                for table in wanted:
+                    started = time.monotonic()
+                    result = load_table(con, table, source, options)
+                    yield dg.MaterializeResult(
+                        asset_key=table_key(table.name),
+                        metadata=_metadata(result, time.monotonic() - started),
+                    )
         except (SourceError, LoadError, SyncError) as error:
             # A bad file is as bad on the next attempt: a person must look at it.
             raise dg.Failure(str(error), allow_retries=False) from None
-        for warning in source.warnings:
-            context.log.warning(warning)
-        return dg.MaterializeResult(metadata=_metadata(result, time.monotonic() - started))
 
-    return raw_table
+    return load_source
 
 
 def _phone_numbers(settings: Settings) -> dg.AssetsDefinition:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from dagster_project.sources.sql import identifier
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -39,6 +41,18 @@ class Staged:
     files: tuple[str, ...]
     present: tuple[str, ...]
     extras: tuple[str, ...]
+
+
+def create_temporary_tables(con: DuckDBPyConnection, columns: tuple[str, ...]) -> None:
+    """Make the two temporary tables anew, for these staged columns."""
+    texts = ", ".join(f"{identifier(column)} VARCHAR" for column in columns)
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {STAGED_ROWS} (file_no INTEGER, source_line BIGINT, {texts})"
+    )
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {MALFORMED_ROWS} "
+        "(file_no INTEGER, source_line BIGINT, reason VARCHAR, row VARCHAR)"
+    )
 
 
 class Source(Protocol):

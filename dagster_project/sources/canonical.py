@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dagster_project.sources import csv_rows, parquet_rows
-from dagster_project.sources.base import MALFORMED_ROWS, STAGED_ROWS, Staged
+from dagster_project.sources.base import Staged, create_temporary_tables
 from dagster_project.sources.files import find_files
 from dagster_project.sources.headers import lay_out
 from dagster_project.sources.physical_lines import read_head, read_lines
-from dagster_project.sources.sql import identifier
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,41 +49,43 @@ class CanonicalSource:
             LoadError: a file cannot be read or lacks a required column.
         """
         files = self._found.files.get(table.name)
-        if files is None:
-            return None
-        if files[0][0].suffix.lower() == ".parquet":
-            layout = lay_out(
-                table, [(shown, parquet_rows.read_names(con, p, shown)) for p, shown in files]
-            )
-            _create_temporary_tables(con, layout.staged_columns)
-            for file_no, (path, shown) in enumerate(files):
-                parquet_rows.stage_rows(
-                    con,
-                    table,
-                    path=path,
-                    shown=shown,
-                    file_no=file_no,
-                    slots=layout.slots[file_no],
-                )
-        else:
-            heads = [read_head(path, shown) for path, shown in files]
-            layout = lay_out(
+        return None if files is None else stage_files(con, table, files)
+
+
+def stage_files(
+    con: DuckDBPyConnection, table: Table, files: tuple[tuple[Path, str], ...]
+) -> Staged:
+    """Put the rows of canonical files of `table` into the temporary tables of `sources.base`.
+
+    `files` are all CSV or all Parquet, each with the name to show for it.
+
+    Raises:
+        LoadError: a file cannot be read, lacks a required column or was cut off.
+    """
+    if files[0][0].suffix.lower() == ".parquet":
+        layout = lay_out(
+            table, [(shown, parquet_rows.read_names(con, p, shown)) for p, shown in files]
+        )
+        create_temporary_tables(con, layout.staged_columns)
+        for file_no, (path, shown) in enumerate(files):
+            parquet_rows.stage_rows(
+                con,
                 table,
-                [(shown, h.names) for (_, shown), h in zip(files, heads, strict=True)],
+                path=path,
+                shown=shown,
+                file_no=file_no,
+                slots=layout.slots[file_no],
             )
-            _create_temporary_tables(con, layout.staged_columns)
-            for file_no, (path, shown) in enumerate(files):
-                read_lines(con, path, shown, heads[file_no])
-                csv_rows.stage_rows(con, file_no, layout.slots[file_no])
-        return Staged(tuple(shown for _, shown in files), layout.present, layout.extras)
-
-
-def _create_temporary_tables(con: DuckDBPyConnection, columns: tuple[str, ...]) -> None:
-    texts = ", ".join(f"{identifier(column)} VARCHAR" for column in columns)
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {STAGED_ROWS} (file_no INTEGER, source_line BIGINT, {texts})"
-    )
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {MALFORMED_ROWS} "
-        "(file_no INTEGER, source_line BIGINT, reason VARCHAR, row VARCHAR)"
-    )
+    else:
+        heads = [read_head(path, shown) for path, shown in files]
+        layout = lay_out(
+            table,
+            [(shown, h.names) for (_, shown), h in zip(files, heads, strict=True)],
+        )
+        create_temporary_tables(con, layout.staged_columns)
+        for file_no, (path, shown) in enumerate(files):
+            is_ended = read_lines(con, path, shown, heads[file_no])
+            csv_rows.stage_rows(con, file_no, layout.slots[file_no])
+            if not is_ended:
+                csv_rows.require_whole(con, file_no, shown)
+    return Staged(tuple(shown for _, shown in files), layout.present, layout.extras)

@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dagster_project.sources.base import MALFORMED_ROWS, STAGED_ROWS
+from dagster_project.sources.errors import LoadError
 from dagster_project.sources.physical_lines import LINES, NOT_UTF8
 from dagster_project.sources.sql import identifier, literal
 
@@ -81,15 +82,24 @@ def _fields(record: str) -> str:
       END"""
 
 
-def stage_rows(con: DuckDBPyConnection, file_no: int, slots: Sequence[str]) -> None:
-    """Move the lines of one file to the staged and malformed rows; an empty field becomes NULL.
+def stage_rows(
+    con: DuckDBPyConnection,
+    file_no: int,
+    slots: Sequence[str | None],
+    *,
+    rows: str = STAGED_ROWS,
+    malformed: str = MALFORMED_ROWS,
+) -> None:
+    """Move the lines of one file to `rows` and `malformed`; an empty field becomes NULL.
 
-    `slots` names the staged column of every field, in the order of the header.
+    `slots` names the column of every field, in the order of the header; a field without one is not
+    kept.
     """
     width = len(slots)
     source = _find_records(con, width)
-    columns = ", ".join(identifier(slot) for slot in slots)
-    values = ", ".join(f"nullif(fields[{i}], '')" for i in range(1, width + 1))
+    kept = [(slot, f"nullif(fields[{i}], '')") for i, slot in enumerate(slots, start=1) if slot]
+    columns = ", ".join(identifier(slot) for slot, _ in kept)
+    values = ", ".join(value for _, value in kept)
     # A table of its own: a filter on an expression in a subquery would evaluate it twice.
     con.execute(
         f"""
@@ -99,13 +109,13 @@ def stage_rows(con: DuckDBPyConnection, file_no: int, slots: Sequence[str]) -> N
     )
     con.execute(
         f"""
-        INSERT INTO {STAGED_ROWS} (file_no, source_line, {columns})
+        INSERT INTO {rows} (file_no, source_line, {columns})
         SELECT {file_no}, line_no, {values} FROM {_SPLIT} WHERE len(fields) = {width}
         """
     )
     con.execute(
         f"""
-        INSERT INTO {MALFORMED_ROWS}
+        INSERT INTO {malformed}
         SELECT
           {file_no},
           line_no,
@@ -122,6 +132,34 @@ def stage_rows(con: DuckDBPyConnection, file_no: int, slots: Sequence[str]) -> N
     )
     for temporary in (_SPLIT, _RECORDS, LINES):
         con.execute(f"DROP TABLE IF EXISTS {temporary}")
+
+
+def require_whole(
+    con: DuckDBPyConnection,
+    file_no: int,
+    shown: str,
+    *,
+    rows: str = STAGED_ROWS,
+    malformed: str = MALFORMED_ROWS,
+) -> None:
+    """Refuse a file whose last row is none: what came behind it is missing too.
+
+    Raises:
+        LoadError: it ends in the middle of a row.
+    """
+    row = con.execute(
+        f"""
+        SELECT max(source_line), (SELECT max(source_line) FROM {rows} WHERE file_no = {file_no})
+        FROM {malformed} WHERE file_no = {file_no}
+        """
+    ).fetchone()
+    broken, good = row or (None, None)
+    if broken is not None and broken > (good or 0):
+        message = (
+            f"{shown} ends in the middle of a row (line {broken}), so rows are missing behind it: "
+            "the export or its download was cut off; export it again"
+        )
+        raise LoadError(message)
 
 
 def _find_records(con: DuckDBPyConnection, width: int) -> str:

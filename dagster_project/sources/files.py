@@ -29,6 +29,31 @@ def find_files(location: str) -> Found:
         SourceError: nothing is there, orders are missing, a table is there as CSV and as Parquet,
             or the location is a URL.
     """
+    base, entries = _look(location)
+    return _assign(location, base, entries)
+
+
+def data_files(location: str) -> tuple[tuple[Path, str], ...]:
+    """The CSV and Parquet files at `location`, whatever they hold, with the name to show for each.
+
+    Raises:
+        SourceError: there are none, or the location is a URL.
+    """
+    base, entries = _look(location)
+    files = [
+        file
+        for entry in entries
+        for file in (sorted(entry.rglob("*")) if entry.is_dir() else [entry])
+        if _is_data(file)
+    ]
+    if not files:
+        message = f"SEGMENTS_SOURCE is {location}: there is no CSV or Parquet file"
+        raise SourceError(message)
+    return tuple((file, file.relative_to(base).as_posix()) for file in files)
+
+
+def _look(location: str) -> tuple[Path, list[Path]]:
+    """What lies at a location, and the folder its names are relative to."""
     if "://" in location:
         message = (
             f"SEGMENTS_SOURCE is {location.split('://', 1)[0]}://…: a URL cannot be read without "
@@ -46,7 +71,7 @@ def find_files(location: str) -> Found:
     if not entries:
         message = f"SEGMENTS_SOURCE is {location}: there is no file, so there are no orders to load"
         raise SourceError(message)
-    return _assign(location, base, entries)
+    return base, entries
 
 
 def _first_pattern(root: Path) -> int:
@@ -61,7 +86,7 @@ def _assign(location: str, base: Path, entries: list[Path]) -> Found:
         if entry.name.startswith((".", "_")):
             continue
         shown = entry.relative_to(base).as_posix()
-        name = _table_of(entry)
+        name = table_of(entry)
         if name is None:
             warnings.append(_stranger(entry, shown))
             continue
@@ -92,7 +117,8 @@ def _require(location: str, files: dict[str, list[tuple[Path, str]]], warnings: 
             raise SourceError("; ".join((message, *near)))
 
 
-def _table_of(entry: Path) -> str | None:
+def table_of(entry: Path) -> str | None:
+    """The canonical table a file or folder is named after, or the folder it lies in."""
     if entry.is_dir():
         return name if (name := entry.name.lower()) in TABLE_NAMES else None
     if not _is_data(entry):

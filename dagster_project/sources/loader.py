@@ -55,10 +55,14 @@ class LoadOptions:
     `forgotten_list` names the list of forgotten people that SQL on the connection can ask about
     (see `syncs.install_keep_out`), None when nobody was forgotten. Their phones without a country
     code belong to `shop_country` (ISO 3166-1 alpha-2).
+
+    A required table with less than `min_kept_fraction` (0 to 1) of the rows its last load had is
+    refused: an order history grows, so a file so much smaller is a part of one.
     """
 
     shop_timezone: str
     max_rejected_fraction: float = 0.01
+    min_kept_fraction: float = 0.5
     forgotten_list: str | None = None
     shop_country: str = "US"
 
@@ -153,6 +157,8 @@ def _store(
         with _transaction(con):
             _store_rejected(con, table, staged)
         raise _refusal(con, table, staged, options=options, rows=rows, reasons=reasons)
+    if table.required:
+        _require_history(con, table, rows, rejected, options.min_kept_fraction)
     with _transaction(con):
         _store_rows(con, table, staged)
         _store_rejected(con, table, staged)
@@ -169,6 +175,31 @@ def _store(
         missing_columns=tuple(c.name for c in table.columns if c.name not in found.present),
         extra_columns=staged.extras,
     )
+
+
+def _require_history(
+    con: DuckDBPyConnection, table: Table, rows: int, rejected: int, min_kept_fraction: float
+) -> None:
+    """Refuse a table that lost most of its rows since the last load.
+
+    Raises:
+        LoadError: it has none, or too few.
+    """
+    if rows + rejected == 0:
+        message = f"{table.name} has no rows; the table of the previous load stays as it was"
+        raise LoadError(message)
+    exists = con.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'raw' AND table_name = ?", [table.name]
+    ).fetchone()
+    before = _count(con, f"raw.{identifier(table.name)}") if exists else 0
+    if rows < before * min_kept_fraction:
+        message = (
+            f"{table.name} has {rows:,} rows and its last load had {before:,}: the source is "
+            "probably a part of the history, which has to be loaded whole. The table of the "
+            "previous load stays as it was; if so many orders are really gone, load once with "
+            "SEGMENTS_MIN_KEPT_FRACTION=0"
+        )
+        raise LoadError(message)
 
 
 def _store_rows(con: DuckDBPyConnection, table: Table, staged: Staged) -> None:

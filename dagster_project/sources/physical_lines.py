@@ -53,7 +53,7 @@ def read_head(path: Path, shown: str) -> Head:
     """The header of the file at `path`, called `shown` in messages.
 
     Raises:
-        LoadError: the file is empty, is no UTF-8 text or is a damaged gzip file.
+        LoadError: the file is empty, is no UTF-8 text, is a web page or is a damaged gzip file.
     """
     with _opened(path, shown) as handle:
         start = handle.read(_HEAD_BYTES)
@@ -72,20 +72,28 @@ def read_head(path: Path, shown: str) -> Head:
     if names is None:
         message = f"{shown} is empty: not even a header"
         raise LoadError(message)
+    if names[0].lstrip().startswith("<"):
+        message = (
+            f"{shown} is a web page and no CSV, probably one that asks to log in: "
+            "download the file again"
+        )
+        raise LoadError(message)
     if NOT_UTF8 in "".join(names):
         message = f"the header of {shown} is not UTF-8; save the file as CSV in UTF-8"
         raise LoadError(message)
     return Head(tuple(names), reader.line_num, newline)
 
 
-def read_lines(con: DuckDBPyConnection, path: Path, shown: str, head: Head) -> None:
+def read_lines(con: DuckDBPyConnection, path: Path, shown: str, head: Head) -> bool:
     """Fill `LINES` with every line below the header; line ends inside fields become line feeds.
+
+    Returns whether the last line has its line end.
 
     Raises:
         LoadError: the file is a damaged gzip file or holds a line of more than 256 MB.
     """
     con.execute(f"CREATE OR REPLACE TEMP TABLE {LINES} (line_no BIGINT, line VARCHAR)")
-    above = 0
+    above, is_ended = 0, True
     with _opened(path, shown) as handle:
         for block in _blocks(handle, head.newline, shown):
             text = _decode(block, head.newline)
@@ -100,6 +108,8 @@ def read_lines(con: DuckDBPyConnection, path: Path, shown: str, head: Head) -> N
                 [above, text.removesuffix("\n"), head.lines],
             )
             above += text.count("\n")
+            is_ended = text.endswith("\n")
+    return is_ended
 
 
 def _blocks(handle: IO[bytes], newline: bytes, shown: str) -> Iterator[bytes]:

@@ -41,15 +41,15 @@ class Shop:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
 
-    def load(self, table: str = "orders", fraction: float = 1.0) -> LoadResult:
+    def load(self, table: str = "orders", fraction: float = 1.0, kept: float = 0.0) -> LoadResult:
         if table != "orders" and not (self.root / "orders.csv").exists():
             self.put("orders.csv", ORDERS)
-        options = LoadOptions(self.timezone, max_rejected_fraction=fraction)
+        options = LoadOptions(self.timezone, max_rejected_fraction=fraction, min_kept_fraction=kept)
         return load_table(self.con, table_named(table), CanonicalSource(self.root), options)
 
-    def orders(self, content: str | bytes, fraction: float = 1.0) -> LoadResult:
+    def orders(self, content: str | bytes, fraction: float = 1.0, kept: float = 0.0) -> LoadResult:
         self.put("orders.csv", content)
-        return self.load(fraction=fraction)
+        return self.load(fraction=fraction, kept=kept)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         return self.con.execute(sql).fetchall()

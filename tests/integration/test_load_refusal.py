@@ -98,3 +98,42 @@ def test_no_temporary_table_is_left_behind(shop: Shop):
     with pytest.raises(LoadError):
         shop.orders(orders(1, 1), 0.0)
     assert shop.column("SELECT table_name FROM duckdb_tables() WHERE temporary") == []
+
+
+def test_a_history_that_lost_most_of_its_orders_is_refused(shop: Shop):
+    shop.orders(orders(100))
+    before = content(shop)
+    with pytest.raises(LoadError, match=r"49 rows and its last load had 100.*MIN_KEPT_FRACTION=0"):
+        shop.orders(orders(49), kept=0.5)
+    assert content(shop) == before
+    assert shop.orders(orders(50), kept=0.5).rows == 50
+
+
+def test_a_history_may_shrink_when_somebody_says_so(shop: Shop):
+    shop.orders(orders(100))
+    assert shop.orders(orders(1)).rows == 1
+
+
+def test_a_table_that_need_not_be_there_may_shrink(shop: Shop):
+    shop.put("costs.csv", "sku,unit_cost\n" + "".join(f"s{i},1\n" for i in range(10)))
+    shop.load("costs")
+    shop.put("costs.csv", "sku,unit_cost\n")
+    assert shop.load("costs", kept=0.5).rows == 0
+
+
+def test_no_orders_are_no_history(shop: Shop):
+    with pytest.raises(LoadError, match="orders has no rows"):
+        shop.orders(ORDERS)
+
+
+def test_a_web_page_is_no_file(shop: Shop):
+    with pytest.raises(LoadError, match=r"orders.csv is a web page"):
+        shop.orders("<!doctype html>\n<html><body>Please log in</body></html>\n")
+
+
+def test_a_file_that_was_cut_off_is_refused(shop: Shop):
+    whole = orders(20)
+    with pytest.raises(LoadError, match=r"orders.csv ends in the middle of a row \(line 21\)"):
+        shop.orders(whole.removesuffix(",10\n"))
+    # The last row is whole, only its line end is missing.
+    assert shop.orders(whole.removesuffix("\n")).rows == 20
