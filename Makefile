@@ -13,7 +13,8 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export PYTHONDONTWRITEBYTECODE := 1
 
 # ---- which shop the demo runs on -------------------------------------------------------------
-# SOURCE=sample (seeds/raw) or SOURCE=complete_journey (a year of real grocery baskets, from its package).
+# SOURCE=sample (seeds/raw), SOURCE=shopify_csv (the same shop as Shopify exports it, seeds/shopify) or
+# SOURCE=complete_journey (a year of real grocery baskets, from its package).
 SOURCE ?= sample
 
 .PHONY: help demo test dev lint bench clean
@@ -38,6 +39,12 @@ demo dev: export SEGMENTS_AS_OF ?= 2017-12-31
 demo dev: export SHOP_TIMEZONE := America/New_York
 demo dev: export SEGMENTS_SOURCE := $(DEMO_HOME)/source
 demo dev: export SEGMENTS_HOME ?= $(DEMO_HOME)
+else ifeq ($(SOURCE),shopify_csv)
+NEXT_DAY := 2026-11-22
+demo dev: export SEGMENTS_AS_OF ?= 2026-11-21
+demo dev: export SEGMENTS_SOURCE_FORMAT := shopify_csv
+demo dev: export SEGMENTS_SOURCE := seeds/shopify
+demo dev: export SEGMENTS_HOME ?= .data/shopify_csv
 else
 # The sample shop's last day: what the demo shows does not change with the calendar. Your own
 # orders (SEGMENTS_SOURCE set) are taken as of today.
@@ -49,7 +56,7 @@ endif
 
 JOB := dagster job execute -m dagster_project.definitions -j daily_segments
 
-demo: $(STAMP) ## the whole daily job on the sample shop (or SOURCE=complete_journey), start to finish
+demo: $(STAMP) ## the whole daily job on the sample shop (or SOURCE=shopify_csv, complete_journey), start to finish
 ifeq ($(SOURCE),complete_journey)
 	@$(BIN)/python -m tests.acceptance.complete_journey $(DEMO_HOME)/source
 endif
@@ -60,7 +67,7 @@ endif
 	@echo "Analysts' tables:   $${SEGMENTS_HOME:-.data}/published/segments.duckdb"
 	@echo "What the syncs did: $${SEGMENTS_HOME:-.data}/published/syncs.duckdb"
 	@echo "The graph:          make dev, then http://localhost:3000"
-	@$(if $(NEXT_DAY),echo "One more day:       SEGMENTS_AS_OF=$(NEXT_DAY) make demo$(if $(filter complete_journey,$(SOURCE)), SOURCE=$(SOURCE))",:)
+	@$(if $(NEXT_DAY),echo "One more day:       SEGMENTS_AS_OF=$(NEXT_DAY) make demo$(if $(filter-out sample,$(SOURCE)), SOURCE=$(SOURCE))",:)
 
 dev: $(STAMP) ## the Dagster UI on http://localhost:3000, runnable without a credential
 	@$(BIN)/dagster dev -w workspace.yaml

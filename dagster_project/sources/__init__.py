@@ -7,23 +7,29 @@ comes last when somebody was forgotten.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dagster_project.sources.base import Source, Staged
 from dagster_project.sources.canonical import CanonicalSource
 from dagster_project.sources.contract import TABLE_NAMES, TABLES, Table, table_named
 from dagster_project.sources.errors import LoadError, SourceError
+from dagster_project.sources.fivetran_shopify import FivetranShopifySource
 from dagster_project.sources.loader import LoadOptions, LoadResult, load, load_table
 from dagster_project.sources.phones import PhoneResult, normalise_phones
 from dagster_project.sources.pseudonyms import join_pseudonyms
+from dagster_project.sources.shopify_csv import ShopifyCsvSource
 
 __all__ = [
     "FORMATS",
     "TABLES",
     "TABLE_NAMES",
     "CanonicalSource",
+    "FivetranShopifySource",
     "LoadError",
     "LoadOptions",
     "LoadResult",
     "PhoneResult",
+    "ShopifyCsvSource",
     "Source",
     "SourceError",
     "Staged",
@@ -36,7 +42,11 @@ __all__ = [
     "table_named",
 ]
 
-FORMATS: dict[str, type[CanonicalSource]] = {"canonical": CanonicalSource}
+FORMATS: dict[str, Callable[[str], Source]] = {
+    "canonical": CanonicalSource,
+    "fivetran_shopify": FivetranShopifySource,
+    "shopify_csv": ShopifyCsvSource,
+}
 """The source formats by the name SEGMENTS_SOURCE_FORMAT gives them."""
 
 

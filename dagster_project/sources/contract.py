@@ -204,6 +204,9 @@ TABLES: tuple[Table, ...] = (
             Column("sms_consent", Kind.WORD, words=CONSENT_WORDS),
             Column("sms_consent_at", Kind.INSTANT),
             Column("tags"),
+            # What the platform itself counts, to be compared with the orders that were loaded.
+            Column("reported_orders", Kind.INTEGER),
+            Column("reported_spent", Kind.MONEY),
         ),
         key=("customer_id",),
         impersonal=("created_at",),

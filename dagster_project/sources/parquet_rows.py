@@ -53,7 +53,7 @@ def stage_rows(
     }
     schema = _schema(con, path, shown)
     values = ", ".join(
-        f"nullif({_as_text(identifier(name), kind, keep_nan=slot in numeric)}, '')"
+        f"nullif({as_text(identifier(name), kind, keep_nan=slot in numeric)}, '')"
         for (name, kind), slot in zip(schema, slots, strict=True)
     )
     columns = ", ".join(identifier(slot) for slot in slots)
@@ -84,7 +84,8 @@ def _relation(path: Path, *more: str) -> str:
     return f"read_parquet({literal(escaped)}, {options})"
 
 
-def _as_text(column: str, kind: str, *, keep_nan: bool) -> str:
+def as_text(column: str, kind: str, *, keep_nan: bool) -> str:
+    """SQL: a column of DuckDB type `kind` as the text a careful CSV would hold."""
     if kind in {"FLOAT", "DOUBLE"}:
         # A column of whole numbers with gaps becomes floating point in most programs: customer 17
         # must not turn into "17.0", nor every guest into one customer called "nan".
