@@ -17,6 +17,36 @@ order_facts as (
 
 ),
 
+-- What the platform counts for its accounts against the orders that were loaded: what is missing is missing here.
+reported as (
+
+  select customer_key, sum(reported_orders) as orders
+  from {{ ref('int_customer_accounts') }}
+  where reported_orders is not null
+  group by customer_key
+
+),
+
+placed as (
+
+  select customer_key, count(*) as orders
+  from orders
+  where is_placed and customer_key in (select customer_key from reported)
+  group by customer_key
+
+),
+
+reconciled as (
+
+  select
+    count(*) as customers,
+    count(*) filter (where coalesce(placed.orders, 0) < reported.orders) as with_fewer,
+    count(*) filter (where coalesce(placed.orders, 0) > reported.orders) as with_more
+  from reported
+  left join placed on placed.customer_key = reported.customer_key
+
+),
+
 answers as (
 
   select 'orders' as check_name, cast(orders as double) as value, 'orders up to the as-of date' as detail from order_facts
@@ -45,6 +75,10 @@ answers as (
   union all
   select 'rejected_rows', count(*), table_name || ': ' || coalesce(reason, 'no reason given')
   from {{ ref('stg_rejected_rows') }} group by table_name, reason
+  union all
+  select 'customers_with_missing_orders_share', with_fewer / customers, with_fewer || ' of ' || customers || ' customers have fewer orders than the platform counts' from reconciled where customers > 0
+  union all
+  select 'customers_with_surplus_orders_share', with_more / customers, with_more || ' of ' || customers || ' customers have more orders than the platform counts' from reconciled where customers > 0
   union all
   select 'segment_unavailable', 1, segment || ': ' || reason
   from {{ ref('int_segment_availability') }} where not is_available

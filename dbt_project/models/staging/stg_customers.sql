@@ -26,7 +26,9 @@ select
   customers.email_consent_at,
   lower(nullif(trim(customers.sms_consent), '')) as sms_consent,
   customers.sms_consent_at,
-  customers.tags
+  customers.tags,
+  customers.reported_orders,
+  customers.reported_spent
 from customers
 left join phone_numbers
   on phone_numbers.phone = customers.phone
