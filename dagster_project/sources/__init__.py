@@ -8,23 +8,26 @@ comes last when somebody was forgotten.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
+from dagster_project.sources.airbyte_shopify import AIRBYTE_SHOPIFY
 from dagster_project.sources.base import Source, Staged
 from dagster_project.sources.canonical import CanonicalSource
+from dagster_project.sources.connector import ConnectorSource
 from dagster_project.sources.contract import TABLE_NAMES, TABLES, Table, table_named
 from dagster_project.sources.errors import LoadError, SourceError
-from dagster_project.sources.fivetran_shopify import FivetranShopifySource
+from dagster_project.sources.fivetran_shopify import FIVETRAN_SHOPIFY
 from dagster_project.sources.loader import LoadOptions, LoadResult, load, load_table
 from dagster_project.sources.phones import PhoneResult, normalise_phones
 from dagster_project.sources.pseudonyms import join_pseudonyms
 from dagster_project.sources.shopify_csv import ShopifyCsvSource
+from dagster_project.sources.woocommerce import WOOCOMMERCE
 
 __all__ = [
     "FORMATS",
     "TABLES",
     "TABLE_NAMES",
     "CanonicalSource",
-    "FivetranShopifySource",
     "LoadError",
     "LoadOptions",
     "LoadResult",
@@ -43,9 +46,11 @@ __all__ = [
 ]
 
 FORMATS: dict[str, Callable[[str], Source]] = {
+    "airbyte_shopify": partial(ConnectorSource, AIRBYTE_SHOPIFY),
     "canonical": CanonicalSource,
-    "fivetran_shopify": FivetranShopifySource,
+    "fivetran_shopify": partial(ConnectorSource, FIVETRAN_SHOPIFY),
     "shopify_csv": ShopifyCsvSource,
+    "woocommerce": partial(ConnectorSource, WOOCOMMERCE),
 }
 """The source formats by the name SEGMENTS_SOURCE_FORMAT gives them."""
 

@@ -1,112 +1,334 @@
-"""The tables Fivetran's Shopify connector keeps, in a DuckDB file or a folder of Parquet files.
-
-Tables the connector does not have may lie beside them as canonical files.
-"""
+"""From the tables of Fivetran's Shopify connector, REST or GraphQL, to the canonical tables."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from dagster_project.sources import native
-from dagster_project.sources.base import Staged
-from dagster_project.sources.canonical import stage_files
-from dagster_project.sources.errors import SourceError
-from dagster_project.sources.files import table_of
-from dagster_project.sources.fivetran_shopify_sql import (
-    COLUMNS,
-    DISCOUNT_TABLES,
-    MAPPED,
-    REQUIRED_TABLE,
+from dagster_project.sources.connector import Connector
+from dagster_project.sources.native import Field, Mapped
+from dagster_project.sources.shopify_words import (
+    accepts,
+    consent,
+    discount_kind,
+    discount_target,
+    money,
 )
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "order": (
+        *("id", "created_at", "processed_at", "updated_at", "cancelled_at", "test", "email"),
+        *("phone", "customer_id", "financial_status", "display_financial_status", "source_name"),
+        *("currency", "currency_code", "total_price", "subtotal_price", "total_line_items_price"),
+        *("total_discounts", "total_tax", "total_shipping_price_set", "checkout_token"),
+        *("browser_ip", "client_ip", "client_details_user_agent"),
+        *("shipping_address_country_code", "shipping_address_province_code"),
+        *("shipping_address_city", "shipping_address_zip"),
+    ),
+    "order_tag": ("order_id", "index", "value"),
+    "order_line": (
+        *("id", "order_id", "product_id", "sku", "name", "title", "vendor", "quantity", "price"),
+        *("total_discount", "gift_card"),
+    ),
+    "order_shipping_line": ("order_id", "discounted_price", "price"),
+    "discount_application": ("order_id", "index", "type", "code", "title", "target_type"),
+    "discount_allocation": ("order_line_id", "amount", "discount_application_index"),
+    "order_discount_code": ("order_id", "index", "code", "amount", "type"),
+    "refund": ("id", "order_id", "created_at", "processed_at"),
+    "order_line_refund": ("refund_id", "order_line_id", "quantity", "subtotal", "total_tax"),
+    "refund_line_item": ("refund_id", "order_line_id", "quantity", "subtotal", "total_tax"),
+    "order_adjustment": ("refund_id", "amount", "tax_amount"),
+    "transaction": ("refund_id", "kind", "status", "amount"),
+    "customer": (
+        *("id", "email", "phone", "first_name", "last_name", "created_at", "accepts_marketing"),
+        *("email_marketing_consent_state", "email_marketing_consent_consent_updated_at"),
+        *("sms_marketing_consent_state", "sms_marketing_consent_consent_updated_at"),
+        *("orders_count", "total_spent"),
+    ),
+    "customer_tag": ("customer_id", "index", "value"),
+    "abandoned_checkout": (
+        *("token", "created_at", "updated_at", "completed_at", "customer_id", "email", "phone"),
+        "total_price",
+    ),
+}
 
-    from dagster_project.sources.contract import Table
 
-_DATABASE_ENDINGS = (".duckdb", ".db")
+def _from(sql: str, *any_of: str) -> Field:
+    return Field(sql, any_of)
 
 
-class FivetranShopifySource:
-    """The connector's tables at `location`: a folder of Parquet, or `file.duckdb`.
+_TAGS = "SELECT {0}, string_agg(value, ', ' ORDER BY TRY_CAST(index AS INTEGER)) AS tags FROM {1}"
 
-    `file.duckdb#schema` names the schema where several have the connector's tables.
+# Newer connections renamed the lines of a refund.
+_REFUND_LINES = """(
+  SELECT * FROM n_order_line_refund UNION ALL SELECT * FROM n_refund_line_item
+)"""
 
-    Raises:
-        SourceError: there is nothing to load.
-    """
+_ORDERS = f"""(
+  SELECT
+    orders.*,
+    tags.tags,
+    shipping.amount AS shipping_amount,
+    -- What came off the goods; the connector's total_discounts may hold shipping too.
+    coalesce(
+      greatest({money("total_line_items_price")} - {money("subtotal_price")}, 0),
+      {money("total_discounts")}
+    ) AS goods_discount
+  FROM n_order AS orders
+  LEFT JOIN ({_TAGS.format("order_id", "n_order_tag")} GROUP BY order_id) AS tags
+    ON tags.order_id = orders.id
+  LEFT JOIN (
+    SELECT order_id, sum({money("coalesce(discounted_price, price)")}) AS amount
+    FROM n_order_shipping_line GROUP BY order_id
+  ) AS shipping ON shipping.order_id = orders.id
+)"""
 
-    def __init__(self, location: str | Path) -> None:
-        path, _, schema = str(location).partition("#")
-        self._path = Path(path).expanduser()
-        self._schema = schema or None
-        self._is_database = self._path.is_file() and self._path.suffix in _DATABASE_ENDINGS
-        if not self._is_database and not self._path.is_dir():
-            message = (
-                f"SEGMENTS_SOURCE is {path}: expected a DuckDB file "
-                f"({', '.join(_DATABASE_ENDINGS)}) or a folder with {REQUIRED_TABLE}.parquet "
-                "and the connector's other tables"
-            )
-            raise SourceError(message)
-        beside = self._path.parent if self._is_database else self._path
-        self._companions = {
-            name: ((file, file.name),)
-            for file in sorted(beside.iterdir())
-            if file.is_file() and (name := table_of(file)) is not None and name not in MAPPED
-        }
-        self._read_by: DuckDBPyConnection | None = None
-        self._present: set[str] = set()
-        self._shown = self._path.name
+# Applications say the kind, allocations the money, and the list of codes need not agree with them:
+# a code that is in no application is kept.
+_DISCOUNTS = f"""(
+  WITH allocated AS (
+    SELECT
+      lines.order_id,
+      allocations.discount_application_index AS index,
+      sum({money("allocations.amount")}) AS amount
+    FROM n_discount_allocation AS allocations
+    JOIN n_order_line AS lines ON lines.id = allocations.order_line_id
+    GROUP BY ALL
+  ),
+  applied AS (
+    SELECT
+      applications.order_id,
+      {discount_kind("type", "code")} AS kind,
+      index AS discount_index,
+      code,
+      title,
+      {discount_target("target_type")} AS target,
+      allocated.amount::VARCHAR AS amount
+    FROM n_discount_application AS applications
+    LEFT JOIN allocated USING (order_id, index)
+  ),
+  codes AS (
+    SELECT
+      order_id,
+      'code' AS kind,
+      (1000 + coalesce(TRY_CAST(index AS INTEGER), 0))::VARCHAR AS discount_index,
+      code,
+      code AS title,
+      CASE WHEN lower(type) = 'shipping' THEN 'shipping' ELSE 'line_item' END AS target,
+      -- The money is with the application, when there is one.
+      CASE WHEN order_id NOT IN (SELECT order_id FROM applied WHERE order_id IS NOT NULL)
+        THEN amount END AS amount
+    FROM n_order_discount_code AS listed
+    WHERE NOT EXISTS (
+      SELECT 1 FROM applied
+      WHERE applied.order_id = listed.order_id
+        AND upper(trim(applied.code)) = upper(trim(listed.code))
+    )
+  )
+  SELECT * FROM applied UNION ALL SELECT * FROM codes
+)"""
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Nothing: what is missing is in the catalog."""
-        return ()
+_LINES = f"""(
+  SELECT lines.*, allocated.amount AS allocated, refunded.quantity AS refunded_quantity
+  FROM n_order_line AS lines
+  LEFT JOIN (
+    SELECT order_line_id, sum({money("amount")}) AS amount
+    FROM n_discount_allocation GROUP BY order_line_id
+  ) AS allocated ON allocated.order_line_id = lines.id
+  LEFT JOIN (
+    SELECT order_line_id, sum(TRY_CAST(quantity AS DECIMAL(18,3))) AS quantity
+    FROM {_REFUND_LINES} AS refund_lines GROUP BY order_line_id
+  ) AS refunded ON refunded.order_line_id = lines.id
+)"""
 
-    def stage(self, con: DuckDBPyConnection, table: Table) -> Staged | None:
-        """Put the rows of `table` as text into the temporary tables of `sources.base`.
+# What was paid back; without transactions what the lines and the adjustments of the refund add up
+# to (an adjustment is negative when it gives money back).
+_REFUNDS = f"""(
+  SELECT
+    refunds.*,
+    coalesce(paid.amount, coalesce(of_lines.amount, 0) - coalesce(adjusted.amount, 0)) AS amount
+  FROM n_refund AS refunds
+  LEFT JOIN (
+    SELECT refund_id, sum({money("amount")}) AS amount FROM n_transaction
+    WHERE lower(kind) = 'refund' AND coalesce(lower(status), 'success') = 'success'
+    GROUP BY refund_id
+  ) AS paid ON paid.refund_id = refunds.id
+  LEFT JOIN (
+    SELECT
+      refund_id,
+      sum({money("subtotal")} + coalesce({money("total_tax")}, 0)) AS amount
+    FROM {_REFUND_LINES} AS refund_lines GROUP BY refund_id
+  ) AS of_lines ON of_lines.refund_id = refunds.id
+  LEFT JOIN (
+    SELECT
+      refund_id,
+      sum({money("amount")} + coalesce({money("tax_amount")}, 0)) AS amount
+    FROM n_order_adjustment GROUP BY refund_id
+  ) AS adjusted ON adjusted.refund_id = refunds.id
+)"""
 
-        Raises:
-            SourceError: the connector's order table is missing.
-            LoadError: a table cannot be read.
-        """
-        mapped = MAPPED.get(table.name)
-        if mapped is None:
-            companions = self._companions.get(table.name)
-            return stage_files(con, table, companions) if companions else None
-        if self._read_by is not con:
-            self._look(con)
-            self._read_by = con
-        if not any(name.partition(".")[0] in mapped.any_of for name in self._present):
-            if table.name != "order_discounts" or self._has_discounts(con):
-                return None
-            # The connector makes a table with its first row: nobody had a discount yet.
-            return native.stage(
-                con, mapped, {f"{t}.{c}" for t in DISCOUNT_TABLES for c in COLUMNS[t]}, self._shown
-            )
-        return native.stage(con, mapped, self._present, self._shown)
+_CUSTOMERS = f"""(
+  SELECT customers.*, tags.tags
+  FROM n_customer AS customers
+  LEFT JOIN ({_TAGS.format("customer_id", "n_customer_tag")} GROUP BY customer_id) AS tags
+    ON tags.customer_id = customers.id
+)"""
 
-    def _look(self, con: DuckDBPyConnection) -> None:
-        """Make the views of what is there."""
-        names = tuple(COLUMNS)
-        if self._is_database:
-            found = native.in_database(con, self._path, self._schema, names, REQUIRED_TABLE)
-        else:
-            found = native.in_folder(self._path, names)
-        if REQUIRED_TABLE not in found.relations:
-            message = (
-                f"{self._path.name} has no {REQUIRED_TABLE}.parquet: expected one Parquet file, "
-                "or a folder of them, for each table of the connector; found "
-                f"{', '.join(sorted(found.relations)) or 'none of them'}"
-            )
-            raise SourceError(message)
-        self._present = native.make_views(con, found, COLUMNS)
-        self._shown = found.shown
 
-    def _has_discounts(self, con: DuckDBPyConnection) -> bool:
-        """Whether orders had discounts, whose records are then not synced."""
-        row = con.execute(
-            "SELECT 1 FROM n_order WHERE TRY_CAST(total_discounts AS DECIMAL(18,4)) > 0 LIMIT 1"
-        ).fetchone()
-        return row is not None
+_MAPPED: dict[str, Mapped] = {
+    "orders": Mapped(
+        ("order",),
+        _ORDERS,
+        {
+            "order_id": _from("id", "order.id"),
+            # An order that was imported keeps the time it was placed at in processed_at.
+            "ordered_at": _from("coalesce(processed_at, created_at)", "order.created_at"),
+            "total_amount": _from("total_price", "order.total_price"),
+            "customer_id": _from("customer_id", "order.customer_id"),
+            "email": _from("email", "order.email"),
+            "phone": _from("phone", "order.phone"),
+            "updated_at": _from("updated_at", "order.updated_at"),
+            "cancelled_at": _from("cancelled_at", "order.cancelled_at"),
+            "financial_status": _from(
+                "coalesce(financial_status, lower(display_financial_status))",
+                *("order.financial_status", "order.display_financial_status"),
+            ),
+            "is_test": _from("test", "order.test"),
+            "source_name": _from("source_name", "order.source_name"),
+            "currency": _from(
+                "coalesce(currency, currency_code)", "order.currency", "order.currency_code"
+            ),
+            "gross_amount": _from(
+                "coalesce(total_line_items_price, "
+                f"({money('subtotal_price')} + goods_discount)::VARCHAR)",
+                *("order.total_line_items_price", "order.subtotal_price"),
+            ),
+            "discount_amount": _from(
+                "goods_discount::VARCHAR", "order.total_discounts", "order.total_line_items_price"
+            ),
+            "shipping_amount": _from(
+                "coalesce(shipping_amount::VARCHAR, "
+                "json_extract_string(total_shipping_price_set, '$.shop_money.amount'))",
+                *("order_shipping_line.price", "order.total_shipping_price_set"),
+            ),
+            "tax_amount": _from("total_tax", "order.total_tax"),
+            "ship_country": _from(
+                "shipping_address_country_code", "order.shipping_address_country_code"
+            ),
+            "ship_region": _from(
+                "shipping_address_province_code", "order.shipping_address_province_code"
+            ),
+            "ship_city": _from("shipping_address_city", "order.shipping_address_city"),
+            "ship_postal_code": _from("shipping_address_zip", "order.shipping_address_zip"),
+            "tags": _from("tags", "order_tag.value"),
+            "checkout_token": _from("checkout_token", "order.checkout_token"),
+            "client_ip": _from(
+                "coalesce(browser_ip, client_ip)", "order.browser_ip", "order.client_ip"
+            ),
+            "user_agent": _from("client_details_user_agent", "order.client_details_user_agent"),
+        },
+    ),
+    "order_discounts": Mapped(
+        ("discount_application", "order_discount_code"),
+        _DISCOUNTS,
+        {
+            "order_id": _from(
+                "order_id", "discount_application.order_id", "order_discount_code.order_id"
+            ),
+            "kind": _from("kind", "discount_application.type", "order_discount_code.code"),
+            "discount_index": _from(
+                "discount_index", "discount_application.index", "order_discount_code.index"
+            ),
+            "code": _from("code", "discount_application.code", "order_discount_code.code"),
+            "title": _from("title", "discount_application.title", "order_discount_code.code"),
+            "target": _from(
+                "target", "discount_application.target_type", "order_discount_code.type"
+            ),
+            "amount": _from("amount", "discount_allocation.amount", "order_discount_code.amount"),
+        },
+    ),
+    "order_lines": Mapped(
+        ("order_line",),
+        _LINES,
+        {
+            "order_id": _from("order_id", "order_line.order_id"),
+            "line_id": _from("id", "order_line.id"),
+            "sku": _from("sku", "order_line.sku"),
+            "product_id": _from("product_id", "order_line.product_id"),
+            "title": _from("coalesce(title, name)", "order_line.title", "order_line.name"),
+            "vendor": _from("vendor", "order_line.vendor"),
+            "quantity": _from("quantity", "order_line.quantity"),
+            "unit_price": _from("price", "order_line.price"),
+            "discount_amount": _from(
+                "coalesce(allocated::VARCHAR, total_discount)",
+                *("discount_allocation.amount", "order_line.total_discount"),
+            ),
+            "is_gift_card": _from("gift_card", "order_line.gift_card"),
+            "refunded_quantity": _from(
+                "refunded_quantity::VARCHAR",
+                *("order_line_refund.quantity", "refund_line_item.quantity"),
+            ),
+        },
+    ),
+    "refunds": Mapped(
+        ("refund",),
+        _REFUNDS,
+        {
+            "refund_id": _from("id", "refund.id"),
+            "order_id": _from("order_id", "refund.order_id"),
+            "refunded_at": _from("coalesce(processed_at, created_at)", "refund.created_at"),
+            "amount": _from("amount::VARCHAR", "refund.id"),
+        },
+    ),
+    "customers": Mapped(
+        ("customer",),
+        _CUSTOMERS,
+        {
+            "customer_id": _from("id", "customer.id"),
+            "email": _from("email", "customer.email"),
+            "phone": _from("phone", "customer.phone"),
+            "first_name": _from("first_name", "customer.first_name"),
+            "last_name": _from("last_name", "customer.last_name"),
+            "created_at": _from("created_at", "customer.created_at"),
+            "email_consent": _from(
+                f"coalesce({consent('email_marketing_consent_state')}, "
+                f"{accepts('accepts_marketing')})",
+                *("customer.email_marketing_consent_state", "customer.accepts_marketing"),
+            ),
+            "email_consent_at": _from(
+                "email_marketing_consent_consent_updated_at",
+                "customer.email_marketing_consent_consent_updated_at",
+            ),
+            "sms_consent": _from(
+                consent("sms_marketing_consent_state"), "customer.sms_marketing_consent_state"
+            ),
+            "sms_consent_at": _from(
+                "sms_marketing_consent_consent_updated_at",
+                "customer.sms_marketing_consent_consent_updated_at",
+            ),
+            "tags": _from("tags", "customer_tag.value"),
+            "reported_orders": _from("orders_count", "customer.orders_count"),
+            "reported_spent": _from("total_spent", "customer.total_spent"),
+        },
+    ),
+    "checkouts": Mapped(
+        ("abandoned_checkout",),
+        "n_abandoned_checkout",
+        {
+            "checkout_token": _from("token", "abandoned_checkout.token"),
+            "created_at": _from("created_at", "abandoned_checkout.created_at"),
+            "updated_at": _from("updated_at", "abandoned_checkout.updated_at"),
+            "completed_at": _from("completed_at", "abandoned_checkout.completed_at"),
+            "customer_id": _from("customer_id", "abandoned_checkout.customer_id"),
+            "email": _from("email", "abandoned_checkout.email"),
+            "phone": _from("phone", "abandoned_checkout.phone"),
+            "total_amount": _from("total_price", "abandoned_checkout.total_price"),
+        },
+    ),
+}
+
+FIVETRAN_SHOPIFY = Connector(
+    main="order",
+    columns=_COLUMNS,
+    mapped=_MAPPED,
+    traces={
+        "order_discounts": f"SELECT 1 FROM n_order WHERE {money('total_discounts')} > 0 LIMIT 1"
+    },
+)

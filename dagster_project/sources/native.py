@@ -47,7 +47,8 @@ class Field:
 class Mapped:
     """A canonical table: its columns over a relation of native views.
 
-    The source has the table when it has one of the native tables in `any_of`.
+    The source has the table when it has one of the native tables, or columns (`table.column`), in
+    `any_of`.
     """
 
     any_of: tuple[str, ...]
@@ -165,4 +166,6 @@ def stage(con: DuckDBPyConnection, mapped: Mapped, present: set[str], shown: str
 def _text(name: str, kind: str) -> str:
     if kind.startswith("TIMESTAMP") and kind != "TIMESTAMP WITH TIME ZONE":
         return f"{identifier(name)}::VARCHAR || 'Z'"
+    if kind.startswith(("STRUCT", "MAP")) or kind.endswith("]"):
+        return f"to_json({identifier(name)})::VARCHAR"
     return as_text(identifier(name), kind, keep_nan=False)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
 from dagster_project.sources import CanonicalSource, LoadOptions, load, normalise_phones
-from tests.sample_shop import AS_OF, ROOT
+from tests.sample_shop import AS_OF, RAW, ROOT
 
 PROJECT = ROOT / "dbt_project"
 
@@ -25,6 +28,26 @@ def load_folder(folder: Path, home: Path) -> Path:
         load(con, CanonicalSource(folder), LoadOptions(shop_timezone="America/New_York"))
         normalise_phones(con, "US")
     return path
+
+
+def sample_home(factory: pytest.TempPathFactory, name: str) -> Path:
+    """A home of one's own with the sample shop loaded and built.
+
+    It is built once for all processes of a test run, which is half a minute each, and copied.
+    """
+    of_run = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        of_run = of_run.parent
+    shared = of_run / "sample-home"
+    with (of_run / "sample-home.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "built").exists():
+            load_folder(RAW, shared)
+            build(shared)
+            (shared / "built").touch()
+    home = factory.mktemp(name) / "home"
+    shutil.copytree(shared, home)
+    return home
 
 
 def dbt(home: Path, *arguments: str, **variables: Any) -> subprocess.CompletedProcess[str]:
@@ -45,4 +68,12 @@ def dbt(home: Path, *arguments: str, **variables: Any) -> subprocess.CompletedPr
 def build(home: Path, **variables: Any) -> None:
     """Build all models and run all data tests; unit tests do not depend on the data."""
     result = dbt(home, "build", "--exclude-resource-type", "unit_test", **variables)
+    assert result.returncode == 0, result.stdout[-4000:]
+
+
+def build_models(home: Path, *selected: str, **variables: Any) -> None:
+    """Build seeds and models, all or the selected ones, without any test."""
+    select = ("--select", *selected) if selected else ()
+    without = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+    result = dbt(home, "build", *without, *select, **variables)
     assert result.returncode == 0, result.stdout[-4000:]

@@ -1,0 +1,338 @@
+"""From the streams of Airbyte's Shopify connector, with JSON columns, to the canonical tables."""
+
+from __future__ import annotations
+
+from dagster_project.sources.connector import Connector
+from dagster_project.sources.native import Field, Mapped
+from dagster_project.sources.shopify_words import (
+    accepts,
+    consent,
+    discount_kind,
+    discount_target,
+    money,
+)
+
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "orders": (
+        *("id", "created_at", "processed_at", "updated_at", "cancelled_at", "test", "email"),
+        *("phone", "customer", "financial_status", "source_name", "currency", "total_price"),
+        *("subtotal_price", "total_line_items_price", "total_discounts", "total_tax"),
+        *("total_shipping_price_set", "tags", "checkout_token", "browser_ip", "client_details"),
+        *("shipping_address", "line_items", "discount_applications", "discount_codes", "refunds"),
+    ),
+    "customers": (
+        *("id", "email", "phone", "first_name", "last_name", "created_at", "accepts_marketing"),
+        *("email_marketing_consent", "sms_marketing_consent", "default_address"),
+        *("orders_count", "total_spent", "tags"),
+    ),
+    "abandoned_checkouts": (
+        *("token", "created_at", "updated_at", "completed_at", "customer", "email", "phone"),
+        "total_price",
+    ),
+}
+
+
+def _from(sql: str, *any_of: str) -> Field:
+    return Field(sql, any_of)
+
+
+def _of(column: str, *path: str) -> str:
+    """SQL: a text inside a JSON column."""
+    return f"json_extract_string({column}, '$.{'.'.join(path)}')"
+
+
+def _inside(name: str) -> str:
+    """SQL: a list inside an element."""
+    return f"json_extract(element, '$.{name}')"
+
+
+def _each(column: str, relation: str, *kept: str) -> str:
+    """SQL: one row per element of a JSON list, with its position from 0."""
+    columns = "".join(f"{name}, " for name in kept)
+    return f"""(
+      SELECT {columns}
+        unnest(json_extract({column}, '$[*]')) AS element,
+        generate_subscripts(json_extract({column}, '$[*]'), 1) - 1 AS position
+      FROM {relation}
+      WHERE {column} IS NOT NULL
+    )"""
+
+
+_ORDERS = f"""(
+  SELECT
+    *,
+    -- What came off the goods; total_discounts may hold shipping too.
+    coalesce(
+      greatest({money("total_line_items_price")} - {money("subtotal_price")}, 0),
+      {money("total_discounts")}
+    ) AS goods_discount
+  FROM n_orders
+)"""
+
+_LINE_ITEMS = _each("line_items", "n_orders", "id AS order_id")
+
+# Older versions of the stream leave the code out of an application: then the codes of the order
+# belong to its applications of that type in their order.
+_DISCOUNTS = f"""(
+  WITH lines AS (SELECT order_id, element FROM {_LINE_ITEMS} AS line_items),
+  allocated AS (
+    SELECT
+      order_id,
+      TRY_CAST({_of("element", "discount_application_index")} AS INTEGER) AS position,
+      sum({money(_of("element", "amount"))}) AS amount
+    FROM {_each(_inside("discount_allocations"), "lines", "order_id")} AS allocations
+    GROUP BY ALL
+  ),
+  listed AS (
+    SELECT
+      order_id,
+      position,
+      {_of("element", "code")} AS code,
+      {_of("element", "amount")} AS amount,
+      lower({_of("element", "type")}) AS type
+    FROM {_each("discount_codes", "n_orders", "id AS order_id")} AS codes
+  ),
+  applications AS (
+    SELECT
+      order_id,
+      position,
+      {_of("element", "type")} AS type,
+      {_of("element", "code")} AS code,
+      {_of("element", "title")} AS title,
+      {_of("element", "target_type")} AS target_type,
+      row_number() OVER (
+        PARTITION BY order_id, lower({_of("element", "type")}) ORDER BY position
+      ) - 1 AS nth
+    FROM {_each("discount_applications", "n_orders", "id AS order_id")} AS applications
+  ),
+  applied AS (
+    SELECT
+      applications.order_id,
+      {discount_kind("applications.type", "applications.code")} AS kind,
+      applications.position AS discount_index,
+      coalesce(applications.code, listed.code) AS code,
+      applications.title,
+      {discount_target("applications.target_type")} AS target,
+      allocated.amount::VARCHAR AS amount
+    FROM applications
+    LEFT JOIN allocated
+      ON allocated.order_id = applications.order_id AND allocated.position = applications.position
+    LEFT JOIN listed
+      ON lower(applications.type) = 'discount_code'
+      AND listed.order_id = applications.order_id
+      AND listed.position = applications.nth
+  ),
+  others AS (
+    SELECT
+      order_id,
+      'code' AS kind,
+      1000 + position AS discount_index,
+      code,
+      code AS title,
+      CASE WHEN type = 'shipping' THEN 'shipping' ELSE 'line_item' END AS target,
+      CASE WHEN order_id NOT IN (SELECT order_id FROM applied) THEN amount END AS amount
+    FROM listed
+    WHERE NOT EXISTS (
+      SELECT 1 FROM applied
+      WHERE applied.order_id = listed.order_id
+        AND upper(trim(applied.code)) = upper(trim(listed.code))
+    )
+  )
+  SELECT * FROM applied UNION ALL SELECT * FROM others
+)"""
+
+_LINE_ID = f"{_of('element', 'id')} AS line_id"
+
+_LINES = f"""(
+  WITH refunds AS (
+    SELECT element FROM {_each("refunds", "n_orders")} AS refunds
+  ),
+  refunded AS (
+    SELECT
+      {_of("element", "line_item_id")} AS line_id,
+      sum(TRY_CAST({_of("element", "quantity")} AS DECIMAL(18,3))) AS quantity
+    FROM {_each(_inside("refund_line_items"), "refunds")} AS refund_lines
+    GROUP BY ALL
+  ),
+  lines AS (SELECT order_id, element FROM {_LINE_ITEMS} AS line_items),
+  allocated AS (
+    SELECT line_id, sum({money(_of("element", "amount"))}) AS amount
+    FROM {_each(_inside("discount_allocations"), "lines", _LINE_ID)} AS allocations
+    GROUP BY line_id
+  )
+  SELECT lines.*, refunded.quantity AS refunded_quantity, allocated.amount AS allocated
+  FROM lines
+  LEFT JOIN refunded ON refunded.line_id = {_of("lines.element", "id")}
+  LEFT JOIN allocated ON allocated.line_id = {_of("lines.element", "id")}
+)"""
+
+# What was paid back; without transactions what the lines of the refund add up to.
+_REFUNDS = f"""(
+  WITH refunds AS (
+    SELECT order_id, {_of("element", "id")} AS refund_id, element
+    FROM {_each("refunds", "n_orders", "id AS order_id")} AS refunds
+  ),
+  paid AS (
+    SELECT refund_id, sum({money(_of("element", "amount"))}) AS amount
+    FROM {_each(_inside("transactions"), "refunds", "refund_id")} AS transactions
+    WHERE lower({_of("element", "kind")}) = 'refund'
+      AND coalesce(lower({_of("element", "status")}), 'success') = 'success'
+    GROUP BY refund_id
+  ),
+  of_lines AS (
+    SELECT
+      refund_id,
+      sum(
+        {money(_of("element", "subtotal"))} + coalesce({money(_of("element", "total_tax"))}, 0)
+      ) AS amount
+    FROM {_each(_inside("refund_line_items"), "refunds", "refund_id")} AS refund_lines
+    GROUP BY refund_id
+  )
+  SELECT refunds.*, coalesce(paid.amount, of_lines.amount, 0)::VARCHAR AS amount
+  FROM refunds
+  LEFT JOIN paid USING (refund_id)
+  LEFT JOIN of_lines USING (refund_id)
+)"""
+
+_DISCOUNT_COLUMNS = ("orders.discount_applications", "orders.discount_codes")
+
+_MAPPED: dict[str, Mapped] = {
+    "orders": Mapped(
+        ("orders",),
+        _ORDERS,
+        {
+            "order_id": _from("id", "orders.id"),
+            # An order that was imported keeps the time it was placed at in processed_at.
+            "ordered_at": _from("coalesce(processed_at, created_at)", "orders.created_at"),
+            "total_amount": _from("total_price", "orders.total_price"),
+            "customer_id": _from(_of("customer", "id"), "orders.customer"),
+            "email": _from("email", "orders.email"),
+            "phone": _from("phone", "orders.phone"),
+            "updated_at": _from("updated_at", "orders.updated_at"),
+            "cancelled_at": _from("cancelled_at", "orders.cancelled_at"),
+            "financial_status": _from("financial_status", "orders.financial_status"),
+            "is_test": _from("test", "orders.test"),
+            "source_name": _from("source_name", "orders.source_name"),
+            "currency": _from("currency", "orders.currency"),
+            "gross_amount": _from(
+                "coalesce(total_line_items_price, "
+                f"({money('subtotal_price')} + goods_discount)::VARCHAR)",
+                *("orders.total_line_items_price", "orders.subtotal_price"),
+            ),
+            "discount_amount": _from(
+                "goods_discount::VARCHAR", "orders.total_discounts", "orders.total_line_items_price"
+            ),
+            "shipping_amount": _from(
+                _of("total_shipping_price_set", "shop_money", "amount"),
+                "orders.total_shipping_price_set",
+            ),
+            "tax_amount": _from("total_tax", "orders.total_tax"),
+            "ship_country": _from(
+                _of("shipping_address", "country_code"), "orders.shipping_address"
+            ),
+            "ship_region": _from(
+                _of("shipping_address", "province_code"), "orders.shipping_address"
+            ),
+            "ship_city": _from(_of("shipping_address", "city"), "orders.shipping_address"),
+            "ship_postal_code": _from(_of("shipping_address", "zip"), "orders.shipping_address"),
+            "tags": _from("tags", "orders.tags"),
+            "checkout_token": _from("checkout_token", "orders.checkout_token"),
+            "client_ip": _from("browser_ip", "orders.browser_ip"),
+            "user_agent": _from(_of("client_details", "user_agent"), "orders.client_details"),
+        },
+    ),
+    "order_discounts": Mapped(
+        _DISCOUNT_COLUMNS,
+        _DISCOUNTS,
+        {
+            "order_id": _from("order_id", *_DISCOUNT_COLUMNS),
+            "kind": _from("kind", *_DISCOUNT_COLUMNS),
+            "discount_index": _from("discount_index::VARCHAR", *_DISCOUNT_COLUMNS),
+            "code": _from("code", *_DISCOUNT_COLUMNS),
+            "title": _from("title", *_DISCOUNT_COLUMNS),
+            "target": _from("target", *_DISCOUNT_COLUMNS),
+            "amount": _from("amount", *_DISCOUNT_COLUMNS),
+        },
+    ),
+    "order_lines": Mapped(
+        ("orders.line_items",),
+        _LINES,
+        {
+            "order_id": _from("order_id", "orders.line_items"),
+            "line_id": _from(_of("element", "id"), "orders.line_items"),
+            "sku": _from(_of("element", "sku"), "orders.line_items"),
+            "product_id": _from(_of("element", "product_id"), "orders.line_items"),
+            "title": _from(_of("element", "title"), "orders.line_items"),
+            "vendor": _from(_of("element", "vendor"), "orders.line_items"),
+            "quantity": _from(_of("element", "quantity"), "orders.line_items"),
+            "unit_price": _from(_of("element", "price"), "orders.line_items"),
+            "discount_amount": _from("allocated::VARCHAR", "orders.line_items"),
+            "is_gift_card": _from(_of("element", "gift_card"), "orders.line_items"),
+            "refunded_quantity": _from("refunded_quantity::VARCHAR", "orders.refunds"),
+        },
+    ),
+    "refunds": Mapped(
+        ("orders.refunds",),
+        _REFUNDS,
+        {
+            "refund_id": _from("refund_id", "orders.refunds"),
+            "order_id": _from("order_id", "orders.refunds"),
+            "refunded_at": _from(
+                f"coalesce({_of('element', 'processed_at')}, {_of('element', 'created_at')})",
+                "orders.refunds",
+            ),
+            "amount": _from("amount", "orders.refunds"),
+        },
+    ),
+    "customers": Mapped(
+        ("customers",),
+        "n_customers",
+        {
+            "customer_id": _from("id", "customers.id"),
+            "email": _from("email", "customers.email"),
+            "phone": _from("phone", "customers.phone"),
+            "first_name": _from("first_name", "customers.first_name"),
+            "last_name": _from("last_name", "customers.last_name"),
+            "created_at": _from("created_at", "customers.created_at"),
+            "country": _from(_of("default_address", "country_code"), "customers.default_address"),
+            "region": _from(_of("default_address", "province_code"), "customers.default_address"),
+            "city": _from(_of("default_address", "city"), "customers.default_address"),
+            "postal_code": _from(_of("default_address", "zip"), "customers.default_address"),
+            "email_consent": _from(
+                f"coalesce({consent(_of('email_marketing_consent', 'state'))}, "
+                f"{accepts('accepts_marketing')})",
+                *("customers.email_marketing_consent", "customers.accepts_marketing"),
+            ),
+            "email_consent_at": _from(
+                _of("email_marketing_consent", "consent_updated_at"),
+                "customers.email_marketing_consent",
+            ),
+            "sms_consent": _from(
+                consent(_of("sms_marketing_consent", "state")), "customers.sms_marketing_consent"
+            ),
+            "sms_consent_at": _from(
+                _of("sms_marketing_consent", "consent_updated_at"),
+                "customers.sms_marketing_consent",
+            ),
+            "tags": _from("tags", "customers.tags"),
+            "reported_orders": _from("orders_count", "customers.orders_count"),
+            "reported_spent": _from("total_spent", "customers.total_spent"),
+        },
+    ),
+    "checkouts": Mapped(
+        ("abandoned_checkouts",),
+        "n_abandoned_checkouts",
+        {
+            "checkout_token": _from("token", "abandoned_checkouts.token"),
+            "created_at": _from("created_at", "abandoned_checkouts.created_at"),
+            "updated_at": _from("updated_at", "abandoned_checkouts.updated_at"),
+            "completed_at": _from("completed_at", "abandoned_checkouts.completed_at"),
+            "customer_id": _from(_of("customer", "id"), "abandoned_checkouts.customer"),
+            "email": _from("email", "abandoned_checkouts.email"),
+            "phone": _from("phone", "abandoned_checkouts.phone"),
+            "total_amount": _from("total_price", "abandoned_checkouts.total_price"),
+        },
+    ),
+}
+
+AIRBYTE_SHOPIFY = Connector(main="orders", columns=_COLUMNS, mapped=_MAPPED)
