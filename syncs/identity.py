@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import os
 import secrets
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -30,11 +31,6 @@ _PLAIN_EMAIL = r"[a-z0-9._+-]{1,40}@([a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?\.){1,3}[
 E164_PATTERN = r"^\+[1-9]\d{6,14}$"
 
 _INVISIBLE = "[\\s\u00a0\u200b-\u200d\u2060\ufeff]"
-
-_US_STATES = {
-    s.name.lower().replace(" ", ""): s.code[3:].lower()
-    for s in pycountry.subdivisions.get(country_code="US")  # type: ignore[no-untyped-call]
-}
 
 
 def normalise_phone(raw: str | None, region: str | None) -> str | None:
@@ -58,6 +54,7 @@ def normalise_phone(raw: str | None, region: str | None) -> str | None:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+@cache
 def _countries() -> dict[str, str]:
     """Every spelling of a country we know, lower-case, and its alpha-2 code."""
     spellings = {"uk": "gb", "usa": "us", "great britain": "gb", "england": "gb"}
@@ -70,7 +67,11 @@ def _countries() -> dict[str, str]:
     return spellings
 
 
-_COUNTRIES = _countries()
+@cache
+def _us_states() -> dict[str, str]:
+    """Names of the states, lower-case without blanks, and their codes."""
+    states = pycountry.subdivisions.get(country_code="US")  # type: ignore[no-untyped-call]
+    return {s.name.lower().replace(" ", ""): s.code[3:].lower() for s in states}
 
 
 def install(con: duckdb.DuckDBPyConnection, *, key: str) -> None:
@@ -98,9 +99,9 @@ def install(con: duckdb.DuckDBPyConnection, *, key: str) -> None:
     con.execute(
         "create table country_codes as "
         "select unnest($spellings) as spelling, unnest($codes) as code",
-        {"spellings": list(_COUNTRIES), "codes": list(_COUNTRIES.values())},
+        {"spellings": list(_countries()), "codes": list(_countries().values())},
     )
-    states = ", ".join(f"'{name}': '{code}'" for name, code in sorted(_US_STATES.items()))
+    states = ", ".join(f"'{name}': '{code}'" for name, code in sorted(_us_states().items()))
     for macro in (
         # 128 bits of key in 22 characters leave most addresses in one SHA-256 block, which halves
         # the price; truncation rules out extending a known hash.

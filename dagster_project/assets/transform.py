@@ -20,16 +20,17 @@ def prepared_project() -> DbtProject:
     instead of 4 s); tests, ``dagster job execute`` and a fresh clone would find none.
     """
     project = DbtProject(project_dir=ROOT / "dbt_project", profiles_dir=ROOT / "dbt_project")
-    folders = [ROOT / "dbt_project", ROOT / "seeds" / "reference"]
-    newest = max(
-        (
-            file.stat().st_mtime
-            for folder in folders
+    # Every step process asks this. What dbt writes is thousands of files and not looked at.
+    folders = [ROOT / "dbt_project" / name for name in ("models", "macros", "tests")]
+    files = [
+        *(ROOT / "dbt_project").glob("*.yml"),
+        *(
+            file
+            for folder in (*folders, ROOT / "seeds" / "reference")
             for file in folder.rglob("*")
-            if file.is_file() and not {"target", "logs"} & set(file.relative_to(ROOT).parts)
         ),
-        default=0.0,
-    )
+    ]
+    newest = max(file.stat().st_mtime for file in files)
     manifest = project.manifest_path
     if not manifest.exists() or manifest.stat().st_mtime < newest:
         project.preparer.prepare(project)
