@@ -141,7 +141,7 @@ def test_code_users_on_orders_that_were_paid(source: duckdb.DuckDBPyConnection) 
     assert counted == (known.COUPON_USERS_ON_VALID_ORDERS,) * 2
 
 
-def test_equal_counts_are_not_equal_people(source: duckdb.DuckDBPyConnection) -> None:
+def test_trap_27_equal_counts_are_not_equal_people(source: duckdb.DuckDBPyConnection) -> None:
     counted = row(
         source,
         """

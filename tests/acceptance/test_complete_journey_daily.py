@@ -44,7 +44,7 @@ def test_everybody_and_every_basket_is_published(home: Path) -> None:
     ) == [("zero_value", known.BASKETS_PAID_ZERO + known.BASKETS_PAID_NEGATIVE)]
 
 
-def test_the_kind_of_a_discount_is_the_segment(home: Path) -> None:
+def test_trap_28_the_kind_of_a_discount_is_the_segment(home: Path) -> None:
     # Over every basket the three kinds give three answers.
     used = dict(
         ask(
@@ -74,7 +74,7 @@ def test_the_kind_of_a_discount_is_the_segment(home: Path) -> None:
     ]
 
 
-def test_mailed_is_redeemed_plus_not(home: Path) -> None:
+def test_trap_26_mailed_is_redeemed_plus_not(home: Path) -> None:
     ((mailed, redeemed),) = ask(
         home,
         """

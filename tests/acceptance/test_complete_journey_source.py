@@ -122,7 +122,7 @@ def test_category_growth_is_the_published_one_only_in_new_york(
 # ---- money ---------------------------------------------------------------------------------------
 
 
-def test_no_join_changes_the_money(source: duckdb.DuckDBPyConnection) -> None:
+def test_trap_23_no_join_changes_the_money(source: duckdb.DuckDBPyConnection) -> None:
     raw = row(
         source,
         """

@@ -126,7 +126,7 @@ def test_one_more_day_sends_only_what_changed(home: Path) -> None:
     assert 0 < sent["klaviyo_hvc_events"] <= entered
 
 
-def test_a_failing_test_publishes_and_sends_nothing(home: Path) -> None:
+def test_trap_14_another_currency_publishes_and_sends_nothing(home: Path) -> None:
     before = (published(home, "select publication_id from publication"), writes(home))
 
     # The sample's amounts are dollars: the currency test fails after the tables were built.

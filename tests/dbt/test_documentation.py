@@ -13,8 +13,8 @@ import yaml
 
 from syncs.spec import Audience, EventSpec
 from syncs.spec_files import load_specs
-from tests.dbt.build import PROJECT, dbt, load_folder
-from tests.sample_shop import RAW, ROOT
+from tests.dbt.build import PROJECT, sample_home
+from tests.sample_shop import ROOT
 
 SPECS = ROOT / "syncs" / "specs"
 ALWAYS_READ = {"customers", "customer_identities", "segment_catalog", "segment_periods"}
@@ -39,13 +39,10 @@ class Built(NamedTuple):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    home = tmp_path_factory.mktemp("documented")
-    path = load_folder(RAW, home)
-    result = dbt(home, "build", "--exclude-resource-type", "unit_test", "test")
-    assert result.returncode == 0, result.stdout[-4000:]
+    home = sample_home(tmp_path_factory, "documented")
     manifest = json.loads((home / "target" / "manifest.json").read_text(encoding="utf-8"))
     columns: dict[str, set[str]] = {}
-    with duckdb.connect(str(path), read_only=True) as con:
+    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as con:
         for table, column in con.execute(
             "select table_schema || '.' || table_name, column_name from information_schema.columns"
         ).fetchall():

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from tests.dbt.build import build, dbt, load_folder
-from tests.sample_shop import RAW, Trap, traps
+from tests.dbt.build import dbt, sample_home
+from tests.sample_shop import Trap, traps
 
 _ALSO_IN = (
     "new_multi_buyer",
@@ -24,10 +25,7 @@ _ALSO_IN = (
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sample")
-    load_folder(RAW, folder)
-    build(folder)
-    return folder
+    return sample_home(tmp_path_factory, "sample")
 
 
 def test_every_unit_test_of_the_rules_passes(home: Path) -> None:
@@ -49,10 +47,20 @@ def customers_of(con: duckdb.DuckDBPyConnection, trap: Trap) -> list[str]:
     return [key for (key,) in rows if key]
 
 
-def test_every_trap_comes_out_as_its_row_says(home: Path) -> None:
+def _group(trap: Trap) -> str:
+    """`trap_09` for the ninth trap of order history; the first word for the other customers."""
+    numbered = re.match(r"trap-3-(\d+)", trap.pattern)
+    return f"trap_{int(numbered[1]):02}" if numbered else trap.pattern.split("-")[1].rstrip("*")
+
+
+GROUPS = sorted({_group(trap) for trap in traps()})
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_trap_comes_out_as_its_row_says(home: Path, group: str) -> None:
     wrong: list[tuple[object, ...]] = []
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as con:
-        for trap in traps():
+        for trap in (trap for trap in traps() if _group(trap) == group):
             keys = customers_of(con, trap)
             if bool(keys) != (trap.lifecycle is not None):
                 wrong.append((trap.pattern, "published" if keys else "missing"))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dagster_project import warehouse
-from tests.dbt.build import build, load_folder
+from tests.dbt.build import build_models, load_folder
 
 FRIDAY, SATURDAY, SUNDAY = date(2026, 11, 20), date(2026, 11, 21), date(2026, 11, 22)
 
@@ -60,7 +60,7 @@ def publish(home: Path, orders: list[Order], as_of: date, **variables: Any) -> N
         rows.writeheader()
         rows.writerows(asdict(order) for order in orders)
     load_folder(folder, home)
-    build(home, as_of=as_of.isoformat(), **variables)
+    build_models(home, as_of=as_of.isoformat(), **variables)
     warehouse.publish(
         home / "warehouse.duckdb",
         home / "published" / "segments.duckdb",
@@ -126,7 +126,7 @@ def test_what_friday_looks_like_today(home: Path) -> None:
     }
 
 
-def test_where_the_two_differ_and_why(home: Path) -> None:
+def test_trap_17_where_the_two_differ_and_why(home: Path) -> None:
     rule = "rule change"
     shown = lifecycle(
         home, f"FROM published_differences(DATE '{FRIDAY}')", "segment, published, why"

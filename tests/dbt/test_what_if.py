@@ -16,17 +16,15 @@ import duckdb
 import pytest
 
 from dagster_project import warehouse
-from tests.dbt.build import build, load_folder
-from tests.sample_shop import AS_OF, RAW, ROOT
+from tests.dbt.build import sample_home
+from tests.sample_shop import AS_OF, ROOT
 
 PAST = "2026-06-30"
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("what-if")
-    load_folder(RAW, folder)
-    build(folder)
+    folder = sample_home(tmp_path_factory, "what-if")
     warehouse.publish(
         folder / "warehouse.duckdb",
         folder / "published" / "segments.duckdb",
