@@ -65,6 +65,7 @@ class ShopifyCsvSource:
         self._companions: dict[str, list[tuple[Path, str]]] = {}
         self._warnings: list[str] = []
         self._read_by: DuckDBPyConnection | None = None
+        self._columns: dict[str, set[str]] = {ORDERS.name: set(), CUSTOMERS.name: set()}
         found = data_files(str(location))
         for path, shown in found:
             self._take(path, shown)
@@ -99,9 +100,13 @@ class ShopifyCsvSource:
             self._read(con)
             self._read_by = con
         derived = DERIVED[table.name]
-        create_temporary_tables(con, tuple(canonical_slot(name) for name in derived.columns))
-        slots = ", ".join(identifier(canonical_slot(name)) for name in derived.columns)
-        values = ", ".join(derived.columns.values())
+        found = self._columns[export.name]
+        if derived.needs is not None and derived.needs not in found:
+            return None
+        columns = derived.of(found, export)
+        create_temporary_tables(con, tuple(canonical_slot(name) for name in columns))
+        slots = ", ".join(identifier(canonical_slot(name)) for name in columns)
+        values = ", ".join(columns.values())
         con.execute(
             f"INSERT INTO {STAGED_ROWS} (file_no, source_line, {slots}) "
             f"SELECT file_no, source_line, {values} FROM {derived.relation}"
@@ -109,7 +114,7 @@ class ShopifyCsvSource:
         if derived.malformed:
             con.execute(f"INSERT INTO {MALFORMED_ROWS} FROM {derived.malformed}")
         shown = tuple(shown for _, shown, _ in self._exports[export.name])
-        return Staged(shown, tuple(derived.columns), ())
+        return Staged(shown, tuple(columns), ())
 
     def _take(self, path: Path, shown: str) -> None:
         """Find out what a file is."""
@@ -143,6 +148,7 @@ class ShopifyCsvSource:
             )
             for file_no, (path, shown, head) in enumerate(self._exports[export.name]):
                 slots = columns_of(export, head.names, shown)
+                self._columns[export.name].update(slot for slot in slots if slot is not None)
                 read_lines(con, path, shown, head)
                 csv_rows.stage_rows(con, file_no, slots, rows=rows, malformed=malformed)
                 csv_rows.require_whole(con, file_no, shown, rows=rows, malformed=malformed)

@@ -6,6 +6,7 @@ of the columns, all text). `STATEMENTS` prepare, `DERIVED` says what each canoni
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from dagster_project.sources.shopify_csv_columns import CUSTOMERS, ORDERS, Export
@@ -20,12 +21,29 @@ _AMOUNT = "TRY_CAST({0} AS DECIMAL(18,4))"
 class Derived:
     """A canonical table: its columns as SQL over a relation with file_no and source_line.
 
-    `malformed` is the table of lines that are no rows, reported with this canonical table.
+    `malformed` is the table of lines that are no rows, reported with this canonical table. Without
+    the column of the export in `needs` the exports do not have the table.
     """
 
     columns: dict[str, str]
     relation: str
     malformed: str | None = None
+    needs: str | None = None
+
+    def of(self, found: set[str], export: Export) -> dict[str, str]:
+        """The columns that exports with the `found` columns can fill.
+
+        A column made of columns of the export needs one of them; others are worked out.
+        """
+        read = {
+            name: export.columns.keys() & re.findall(r"\w+", sql)
+            for name, sql in self.columns.items()
+        }
+        return {
+            name: sql
+            for name, sql in self.columns.items()
+            if not read[name] or not read[name].isdisjoint(found)
+        }
 
 
 def _plain(column: str) -> str:
@@ -252,6 +270,7 @@ DERIVED: dict[str, Derived] = {
             "amount": "amount",
         },
         "shopify_discounts",
+        needs="discount_code",
     ),
     "order_lines": Derived(
         {

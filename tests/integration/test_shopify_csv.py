@@ -306,6 +306,19 @@ def test_what_the_exports_cannot_tell_is_said_to_be_missing(exports: Exports):
     assert not results["customers"].present
 
 
+def test_an_old_export_does_not_have_what_its_header_lacks(exports: Exports):
+    lacking = {"Cancelled at", "Tags", "Discount Code", "Shipping Country", "Lineitem sku"}
+    columns = tuple(column for column in ORDER_COLUMNS if column not in lacking)
+    row = {key: value for key, value in first_row().items() if key in columns}
+    exports.put("orders_export.csv", [row], columns)
+    results = exports.load()
+    missing = set(results["orders"].missing_columns)
+    assert {"cancelled_at", "tags", "ship_country"} <= missing
+    assert not {"order_id", "email", "discount_amount", "refunded_amount", "is_test"} & missing
+    assert "sku" in results["order_lines"].missing_columns
+    assert not results["order_discounts"].present
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
