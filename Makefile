@@ -81,7 +81,8 @@ lint: $(STAMP) ## style, types and import rules
 
 test: lint ## lint, definitions, dbt build with its tests, pytest
 	@$(BIN)/dagster definitions validate
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@# In the order of the folders: by number of tests, the few long ones would come last, on one processor.
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(STAMP) ## speed and memory, as ratios
 	@$(BIN)/python -m tests.benchmarks
