@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dagster_project.sources.connector import Connector
-from dagster_project.sources.native import Field, Mapped
+from dagster_project.sources.native import Mapped, filled_from
 from dagster_project.sources.shopify_words import (
     accepts,
     consent,
@@ -30,10 +30,6 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "total_price",
     ),
 }
-
-
-def _from(sql: str, *any_of: str) -> Field:
-    return Field(sql, any_of)
 
 
 def _of(column: str, *path: str) -> str:
@@ -201,136 +197,142 @@ _MAPPED: dict[str, Mapped] = {
         ("orders",),
         _ORDERS,
         {
-            "order_id": _from("id", "orders.id"),
+            "order_id": filled_from("id", "orders.id"),
             # An order that was imported keeps the time it was placed at in processed_at.
-            "ordered_at": _from("coalesce(processed_at, created_at)", "orders.created_at"),
-            "total_amount": _from("total_price", "orders.total_price"),
-            "customer_id": _from(_of("customer", "id"), "orders.customer"),
-            "email": _from("email", "orders.email"),
-            "phone": _from("phone", "orders.phone"),
-            "updated_at": _from("updated_at", "orders.updated_at"),
-            "cancelled_at": _from("cancelled_at", "orders.cancelled_at"),
-            "financial_status": _from("financial_status", "orders.financial_status"),
-            "is_test": _from("test", "orders.test"),
-            "source_name": _from("source_name", "orders.source_name"),
-            "currency": _from("currency", "orders.currency"),
-            "gross_amount": _from(
+            "ordered_at": filled_from("coalesce(processed_at, created_at)", "orders.created_at"),
+            "total_amount": filled_from("total_price", "orders.total_price"),
+            "customer_id": filled_from(_of("customer", "id"), "orders.customer"),
+            "email": filled_from("email", "orders.email"),
+            "phone": filled_from("phone", "orders.phone"),
+            "updated_at": filled_from("updated_at", "orders.updated_at"),
+            "cancelled_at": filled_from("cancelled_at", "orders.cancelled_at"),
+            "financial_status": filled_from("financial_status", "orders.financial_status"),
+            "is_test": filled_from("test", "orders.test"),
+            "source_name": filled_from("source_name", "orders.source_name"),
+            "currency": filled_from("currency", "orders.currency"),
+            "gross_amount": filled_from(
                 "coalesce(total_line_items_price, "
                 f"({money('subtotal_price')} + goods_discount)::VARCHAR)",
                 *("orders.total_line_items_price", "orders.subtotal_price"),
             ),
-            "discount_amount": _from(
+            "discount_amount": filled_from(
                 "goods_discount::VARCHAR", "orders.total_discounts", "orders.total_line_items_price"
             ),
-            "shipping_amount": _from(
+            "shipping_amount": filled_from(
                 _of("total_shipping_price_set", "shop_money", "amount"),
                 "orders.total_shipping_price_set",
             ),
-            "tax_amount": _from("total_tax", "orders.total_tax"),
-            "ship_country": _from(
+            "tax_amount": filled_from("total_tax", "orders.total_tax"),
+            "ship_country": filled_from(
                 _of("shipping_address", "country_code"), "orders.shipping_address"
             ),
-            "ship_region": _from(
+            "ship_region": filled_from(
                 _of("shipping_address", "province_code"), "orders.shipping_address"
             ),
-            "ship_city": _from(_of("shipping_address", "city"), "orders.shipping_address"),
-            "ship_postal_code": _from(_of("shipping_address", "zip"), "orders.shipping_address"),
-            "tags": _from("tags", "orders.tags"),
-            "checkout_token": _from("checkout_token", "orders.checkout_token"),
-            "client_ip": _from("browser_ip", "orders.browser_ip"),
-            "user_agent": _from(_of("client_details", "user_agent"), "orders.client_details"),
+            "ship_city": filled_from(_of("shipping_address", "city"), "orders.shipping_address"),
+            "ship_postal_code": filled_from(
+                _of("shipping_address", "zip"), "orders.shipping_address"
+            ),
+            "tags": filled_from("tags", "orders.tags"),
+            "checkout_token": filled_from("checkout_token", "orders.checkout_token"),
+            "client_ip": filled_from("browser_ip", "orders.browser_ip"),
+            "user_agent": filled_from(_of("client_details", "user_agent"), "orders.client_details"),
         },
     ),
     "order_discounts": Mapped(
         _DISCOUNT_COLUMNS,
         _DISCOUNTS,
         {
-            "order_id": _from("order_id", *_DISCOUNT_COLUMNS),
-            "kind": _from("kind", *_DISCOUNT_COLUMNS),
-            "discount_index": _from("discount_index::VARCHAR", *_DISCOUNT_COLUMNS),
-            "code": _from("code", *_DISCOUNT_COLUMNS),
-            "title": _from("title", *_DISCOUNT_COLUMNS),
-            "target": _from("target", *_DISCOUNT_COLUMNS),
-            "amount": _from("amount", *_DISCOUNT_COLUMNS),
+            "order_id": filled_from("order_id", *_DISCOUNT_COLUMNS),
+            "kind": filled_from("kind", *_DISCOUNT_COLUMNS),
+            "discount_index": filled_from("discount_index::VARCHAR", *_DISCOUNT_COLUMNS),
+            "code": filled_from("code", *_DISCOUNT_COLUMNS),
+            "title": filled_from("title", *_DISCOUNT_COLUMNS),
+            "target": filled_from("target", *_DISCOUNT_COLUMNS),
+            "amount": filled_from("amount", *_DISCOUNT_COLUMNS),
         },
     ),
     "order_lines": Mapped(
         ("orders.line_items",),
         _LINES,
         {
-            "order_id": _from("order_id", "orders.line_items"),
-            "line_id": _from(_of("element", "id"), "orders.line_items"),
-            "sku": _from(_of("element", "sku"), "orders.line_items"),
-            "product_id": _from(_of("element", "product_id"), "orders.line_items"),
-            "title": _from(_of("element", "title"), "orders.line_items"),
-            "vendor": _from(_of("element", "vendor"), "orders.line_items"),
-            "quantity": _from(_of("element", "quantity"), "orders.line_items"),
-            "unit_price": _from(_of("element", "price"), "orders.line_items"),
-            "discount_amount": _from("allocated::VARCHAR", "orders.line_items"),
-            "is_gift_card": _from(_of("element", "gift_card"), "orders.line_items"),
-            "refunded_quantity": _from("refunded_quantity::VARCHAR", "orders.refunds"),
+            "order_id": filled_from("order_id", "orders.line_items"),
+            "line_id": filled_from(_of("element", "id"), "orders.line_items"),
+            "sku": filled_from(_of("element", "sku"), "orders.line_items"),
+            "product_id": filled_from(_of("element", "product_id"), "orders.line_items"),
+            "title": filled_from(_of("element", "title"), "orders.line_items"),
+            "vendor": filled_from(_of("element", "vendor"), "orders.line_items"),
+            "quantity": filled_from(_of("element", "quantity"), "orders.line_items"),
+            "unit_price": filled_from(_of("element", "price"), "orders.line_items"),
+            "discount_amount": filled_from("allocated::VARCHAR", "orders.line_items"),
+            "is_gift_card": filled_from(_of("element", "gift_card"), "orders.line_items"),
+            "refunded_quantity": filled_from("refunded_quantity::VARCHAR", "orders.refunds"),
         },
     ),
     "refunds": Mapped(
         ("orders.refunds",),
         _REFUNDS,
         {
-            "refund_id": _from("refund_id", "orders.refunds"),
-            "order_id": _from("order_id", "orders.refunds"),
-            "refunded_at": _from(
+            "refund_id": filled_from("refund_id", "orders.refunds"),
+            "order_id": filled_from("order_id", "orders.refunds"),
+            "refunded_at": filled_from(
                 f"coalesce({_of('element', 'processed_at')}, {_of('element', 'created_at')})",
                 "orders.refunds",
             ),
-            "amount": _from("amount", "orders.refunds"),
+            "amount": filled_from("amount", "orders.refunds"),
         },
     ),
     "customers": Mapped(
         ("customers",),
         "n_customers",
         {
-            "customer_id": _from("id", "customers.id"),
-            "email": _from("email", "customers.email"),
-            "phone": _from("phone", "customers.phone"),
-            "first_name": _from("first_name", "customers.first_name"),
-            "last_name": _from("last_name", "customers.last_name"),
-            "created_at": _from("created_at", "customers.created_at"),
-            "country": _from(_of("default_address", "country_code"), "customers.default_address"),
-            "region": _from(_of("default_address", "province_code"), "customers.default_address"),
-            "city": _from(_of("default_address", "city"), "customers.default_address"),
-            "postal_code": _from(_of("default_address", "zip"), "customers.default_address"),
-            "email_consent": _from(
+            "customer_id": filled_from("id", "customers.id"),
+            "email": filled_from("email", "customers.email"),
+            "phone": filled_from("phone", "customers.phone"),
+            "first_name": filled_from("first_name", "customers.first_name"),
+            "last_name": filled_from("last_name", "customers.last_name"),
+            "created_at": filled_from("created_at", "customers.created_at"),
+            "country": filled_from(
+                _of("default_address", "country_code"), "customers.default_address"
+            ),
+            "region": filled_from(
+                _of("default_address", "province_code"), "customers.default_address"
+            ),
+            "city": filled_from(_of("default_address", "city"), "customers.default_address"),
+            "postal_code": filled_from(_of("default_address", "zip"), "customers.default_address"),
+            "email_consent": filled_from(
                 f"coalesce({consent(_of('email_marketing_consent', 'state'))}, "
                 f"{accepts('accepts_marketing')})",
                 *("customers.email_marketing_consent", "customers.accepts_marketing"),
             ),
-            "email_consent_at": _from(
+            "email_consent_at": filled_from(
                 _of("email_marketing_consent", "consent_updated_at"),
                 "customers.email_marketing_consent",
             ),
-            "sms_consent": _from(
+            "sms_consent": filled_from(
                 consent(_of("sms_marketing_consent", "state")), "customers.sms_marketing_consent"
             ),
-            "sms_consent_at": _from(
+            "sms_consent_at": filled_from(
                 _of("sms_marketing_consent", "consent_updated_at"),
                 "customers.sms_marketing_consent",
             ),
-            "tags": _from("tags", "customers.tags"),
-            "reported_orders": _from("orders_count", "customers.orders_count"),
-            "reported_spent": _from("total_spent", "customers.total_spent"),
+            "tags": filled_from("tags", "customers.tags"),
+            "reported_orders": filled_from("orders_count", "customers.orders_count"),
+            "reported_spent": filled_from("total_spent", "customers.total_spent"),
         },
     ),
     "checkouts": Mapped(
         ("abandoned_checkouts",),
         "n_abandoned_checkouts",
         {
-            "checkout_token": _from("token", "abandoned_checkouts.token"),
-            "created_at": _from("created_at", "abandoned_checkouts.created_at"),
-            "updated_at": _from("updated_at", "abandoned_checkouts.updated_at"),
-            "completed_at": _from("completed_at", "abandoned_checkouts.completed_at"),
-            "customer_id": _from(_of("customer", "id"), "abandoned_checkouts.customer"),
-            "email": _from("email", "abandoned_checkouts.email"),
-            "phone": _from("phone", "abandoned_checkouts.phone"),
-            "total_amount": _from("total_price", "abandoned_checkouts.total_price"),
+            "checkout_token": filled_from("token", "abandoned_checkouts.token"),
+            "created_at": filled_from("created_at", "abandoned_checkouts.created_at"),
+            "updated_at": filled_from("updated_at", "abandoned_checkouts.updated_at"),
+            "completed_at": filled_from("completed_at", "abandoned_checkouts.completed_at"),
+            "customer_id": filled_from(_of("customer", "id"), "abandoned_checkouts.customer"),
+            "email": filled_from("email", "abandoned_checkouts.email"),
+            "phone": filled_from("phone", "abandoned_checkouts.phone"),
+            "total_amount": filled_from("total_price", "abandoned_checkouts.total_price"),
         },
     ),
 }

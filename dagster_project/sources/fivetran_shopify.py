@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dagster_project.sources.connector import Connector
-from dagster_project.sources.native import Field, Mapped
+from dagster_project.sources.native import Mapped, filled_from
 from dagster_project.sources.shopify_words import (
     accepts,
     consent,
@@ -48,10 +48,6 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "total_price",
     ),
 }
-
-
-def _from(sql: str, *any_of: str) -> Field:
-    return Field(sql, any_of)
 
 
 _TAGS = "SELECT {0}, string_agg(value, ', ' ORDER BY TRY_CAST(index AS INTEGER)) AS tags FROM {1}"
@@ -177,91 +173,95 @@ _MAPPED: dict[str, Mapped] = {
         ("order",),
         _ORDERS,
         {
-            "order_id": _from("id", "order.id"),
+            "order_id": filled_from("id", "order.id"),
             # An order that was imported keeps the time it was placed at in processed_at.
-            "ordered_at": _from("coalesce(processed_at, created_at)", "order.created_at"),
-            "total_amount": _from("total_price", "order.total_price"),
-            "customer_id": _from("customer_id", "order.customer_id"),
-            "email": _from("email", "order.email"),
-            "phone": _from("phone", "order.phone"),
-            "updated_at": _from("updated_at", "order.updated_at"),
-            "cancelled_at": _from("cancelled_at", "order.cancelled_at"),
-            "financial_status": _from(
+            "ordered_at": filled_from("coalesce(processed_at, created_at)", "order.created_at"),
+            "total_amount": filled_from("total_price", "order.total_price"),
+            "customer_id": filled_from("customer_id", "order.customer_id"),
+            "email": filled_from("email", "order.email"),
+            "phone": filled_from("phone", "order.phone"),
+            "updated_at": filled_from("updated_at", "order.updated_at"),
+            "cancelled_at": filled_from("cancelled_at", "order.cancelled_at"),
+            "financial_status": filled_from(
                 "coalesce(financial_status, lower(display_financial_status))",
                 *("order.financial_status", "order.display_financial_status"),
             ),
-            "is_test": _from("test", "order.test"),
-            "source_name": _from("source_name", "order.source_name"),
-            "currency": _from(
+            "is_test": filled_from("test", "order.test"),
+            "source_name": filled_from("source_name", "order.source_name"),
+            "currency": filled_from(
                 "coalesce(currency, currency_code)", "order.currency", "order.currency_code"
             ),
-            "gross_amount": _from(
+            "gross_amount": filled_from(
                 "coalesce(total_line_items_price, "
                 f"({money('subtotal_price')} + goods_discount)::VARCHAR)",
                 *("order.total_line_items_price", "order.subtotal_price"),
             ),
-            "discount_amount": _from(
+            "discount_amount": filled_from(
                 "goods_discount::VARCHAR", "order.total_discounts", "order.total_line_items_price"
             ),
-            "shipping_amount": _from(
+            "shipping_amount": filled_from(
                 "coalesce(shipping_amount::VARCHAR, "
                 "json_extract_string(total_shipping_price_set, '$.shop_money.amount'))",
                 *("order_shipping_line.price", "order.total_shipping_price_set"),
             ),
-            "tax_amount": _from("total_tax", "order.total_tax"),
-            "ship_country": _from(
+            "tax_amount": filled_from("total_tax", "order.total_tax"),
+            "ship_country": filled_from(
                 "shipping_address_country_code", "order.shipping_address_country_code"
             ),
-            "ship_region": _from(
+            "ship_region": filled_from(
                 "shipping_address_province_code", "order.shipping_address_province_code"
             ),
-            "ship_city": _from("shipping_address_city", "order.shipping_address_city"),
-            "ship_postal_code": _from("shipping_address_zip", "order.shipping_address_zip"),
-            "tags": _from("tags", "order_tag.value"),
-            "checkout_token": _from("checkout_token", "order.checkout_token"),
-            "client_ip": _from(
+            "ship_city": filled_from("shipping_address_city", "order.shipping_address_city"),
+            "ship_postal_code": filled_from("shipping_address_zip", "order.shipping_address_zip"),
+            "tags": filled_from("tags", "order_tag.value"),
+            "checkout_token": filled_from("checkout_token", "order.checkout_token"),
+            "client_ip": filled_from(
                 "coalesce(browser_ip, client_ip)", "order.browser_ip", "order.client_ip"
             ),
-            "user_agent": _from("client_details_user_agent", "order.client_details_user_agent"),
+            "user_agent": filled_from(
+                "client_details_user_agent", "order.client_details_user_agent"
+            ),
         },
     ),
     "order_discounts": Mapped(
         ("discount_application", "order_discount_code"),
         _DISCOUNTS,
         {
-            "order_id": _from(
+            "order_id": filled_from(
                 "order_id", "discount_application.order_id", "order_discount_code.order_id"
             ),
-            "kind": _from("kind", "discount_application.type", "order_discount_code.code"),
-            "discount_index": _from(
+            "kind": filled_from("kind", "discount_application.type", "order_discount_code.code"),
+            "discount_index": filled_from(
                 "discount_index", "discount_application.index", "order_discount_code.index"
             ),
-            "code": _from("code", "discount_application.code", "order_discount_code.code"),
-            "title": _from("title", "discount_application.title", "order_discount_code.code"),
-            "target": _from(
+            "code": filled_from("code", "discount_application.code", "order_discount_code.code"),
+            "title": filled_from("title", "discount_application.title", "order_discount_code.code"),
+            "target": filled_from(
                 "target", "discount_application.target_type", "order_discount_code.type"
             ),
-            "amount": _from("amount", "discount_allocation.amount", "order_discount_code.amount"),
+            "amount": filled_from(
+                "amount", "discount_allocation.amount", "order_discount_code.amount"
+            ),
         },
     ),
     "order_lines": Mapped(
         ("order_line",),
         _LINES,
         {
-            "order_id": _from("order_id", "order_line.order_id"),
-            "line_id": _from("id", "order_line.id"),
-            "sku": _from("sku", "order_line.sku"),
-            "product_id": _from("product_id", "order_line.product_id"),
-            "title": _from("coalesce(title, name)", "order_line.title", "order_line.name"),
-            "vendor": _from("vendor", "order_line.vendor"),
-            "quantity": _from("quantity", "order_line.quantity"),
-            "unit_price": _from("price", "order_line.price"),
-            "discount_amount": _from(
+            "order_id": filled_from("order_id", "order_line.order_id"),
+            "line_id": filled_from("id", "order_line.id"),
+            "sku": filled_from("sku", "order_line.sku"),
+            "product_id": filled_from("product_id", "order_line.product_id"),
+            "title": filled_from("coalesce(title, name)", "order_line.title", "order_line.name"),
+            "vendor": filled_from("vendor", "order_line.vendor"),
+            "quantity": filled_from("quantity", "order_line.quantity"),
+            "unit_price": filled_from("price", "order_line.price"),
+            "discount_amount": filled_from(
                 "coalesce(allocated::VARCHAR, total_discount)",
                 *("discount_allocation.amount", "order_line.total_discount"),
             ),
-            "is_gift_card": _from("gift_card", "order_line.gift_card"),
-            "refunded_quantity": _from(
+            "is_gift_card": filled_from("gift_card", "order_line.gift_card"),
+            "refunded_quantity": filled_from(
                 "refunded_quantity::VARCHAR",
                 *("order_line_refund.quantity", "refund_line_item.quantity"),
             ),
@@ -271,55 +271,55 @@ _MAPPED: dict[str, Mapped] = {
         ("refund",),
         _REFUNDS,
         {
-            "refund_id": _from("id", "refund.id"),
-            "order_id": _from("order_id", "refund.order_id"),
-            "refunded_at": _from("coalesce(processed_at, created_at)", "refund.created_at"),
-            "amount": _from("amount::VARCHAR", "refund.id"),
+            "refund_id": filled_from("id", "refund.id"),
+            "order_id": filled_from("order_id", "refund.order_id"),
+            "refunded_at": filled_from("coalesce(processed_at, created_at)", "refund.created_at"),
+            "amount": filled_from("amount::VARCHAR", "refund.id"),
         },
     ),
     "customers": Mapped(
         ("customer",),
         _CUSTOMERS,
         {
-            "customer_id": _from("id", "customer.id"),
-            "email": _from("email", "customer.email"),
-            "phone": _from("phone", "customer.phone"),
-            "first_name": _from("first_name", "customer.first_name"),
-            "last_name": _from("last_name", "customer.last_name"),
-            "created_at": _from("created_at", "customer.created_at"),
-            "email_consent": _from(
+            "customer_id": filled_from("id", "customer.id"),
+            "email": filled_from("email", "customer.email"),
+            "phone": filled_from("phone", "customer.phone"),
+            "first_name": filled_from("first_name", "customer.first_name"),
+            "last_name": filled_from("last_name", "customer.last_name"),
+            "created_at": filled_from("created_at", "customer.created_at"),
+            "email_consent": filled_from(
                 f"coalesce({consent('email_marketing_consent_state')}, "
                 f"{accepts('accepts_marketing')})",
                 *("customer.email_marketing_consent_state", "customer.accepts_marketing"),
             ),
-            "email_consent_at": _from(
+            "email_consent_at": filled_from(
                 "email_marketing_consent_consent_updated_at",
                 "customer.email_marketing_consent_consent_updated_at",
             ),
-            "sms_consent": _from(
+            "sms_consent": filled_from(
                 consent("sms_marketing_consent_state"), "customer.sms_marketing_consent_state"
             ),
-            "sms_consent_at": _from(
+            "sms_consent_at": filled_from(
                 "sms_marketing_consent_consent_updated_at",
                 "customer.sms_marketing_consent_consent_updated_at",
             ),
-            "tags": _from("tags", "customer_tag.value"),
-            "reported_orders": _from("orders_count", "customer.orders_count"),
-            "reported_spent": _from("total_spent", "customer.total_spent"),
+            "tags": filled_from("tags", "customer_tag.value"),
+            "reported_orders": filled_from("orders_count", "customer.orders_count"),
+            "reported_spent": filled_from("total_spent", "customer.total_spent"),
         },
     ),
     "checkouts": Mapped(
         ("abandoned_checkout",),
         "n_abandoned_checkout",
         {
-            "checkout_token": _from("token", "abandoned_checkout.token"),
-            "created_at": _from("created_at", "abandoned_checkout.created_at"),
-            "updated_at": _from("updated_at", "abandoned_checkout.updated_at"),
-            "completed_at": _from("completed_at", "abandoned_checkout.completed_at"),
-            "customer_id": _from("customer_id", "abandoned_checkout.customer_id"),
-            "email": _from("email", "abandoned_checkout.email"),
-            "phone": _from("phone", "abandoned_checkout.phone"),
-            "total_amount": _from("total_price", "abandoned_checkout.total_price"),
+            "checkout_token": filled_from("token", "abandoned_checkout.token"),
+            "created_at": filled_from("created_at", "abandoned_checkout.created_at"),
+            "updated_at": filled_from("updated_at", "abandoned_checkout.updated_at"),
+            "completed_at": filled_from("completed_at", "abandoned_checkout.completed_at"),
+            "customer_id": filled_from("customer_id", "abandoned_checkout.customer_id"),
+            "email": filled_from("email", "abandoned_checkout.email"),
+            "phone": filled_from("phone", "abandoned_checkout.phone"),
+            "total_amount": filled_from("total_price", "abandoned_checkout.total_price"),
         },
     ),
 }

@@ -43,6 +43,11 @@ class Field:
     any_of: tuple[str, ...]
 
 
+def filled_from(sql: str, *any_of: str) -> Field:
+    """A canonical column, and the native columns one of which has to be there."""
+    return Field(sql, any_of)
+
+
 @dataclass(frozen=True, slots=True)
 class Mapped:
     """A canonical table: its columns over a relation of native views.

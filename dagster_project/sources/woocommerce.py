@@ -8,7 +8,7 @@ those with a user have an account.
 from __future__ import annotations
 
 from dagster_project.sources.connector import Connector
-from dagster_project.sources.native import Field, Mapped
+from dagster_project.sources.native import Mapped, filled_from
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "wc_order_stats": (
@@ -28,10 +28,6 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "woocommerce_order_items": ("order_item_id", "order_id", "order_item_name", "order_item_type"),
     "posts": ("id", "post_title"),
 }
-
-
-def _from(sql: str, *any_of: str) -> Field:
-    return Field(sql, any_of)
 
 
 def _number(column: str) -> str:
@@ -135,16 +131,16 @@ _MAPPED: dict[str, Mapped] = {
         ("wc_order_stats",),
         _ORDERS,
         {
-            "order_id": _from("order_id", f"{_STATS}order_id"),
-            "ordered_at": _from(_PLACED, f"{_STATS}date_created_gmt"),
-            "total_amount": _from("total_sales", f"{_STATS}total_sales"),
-            "customer_id": _from("account", f"{_LOOKUP}user_id"),
-            "email": _from("email", f"{_LOOKUP}email"),
+            "order_id": filled_from("order_id", f"{_STATS}order_id"),
+            "ordered_at": filled_from(_PLACED, f"{_STATS}date_created_gmt"),
+            "total_amount": filled_from("total_sales", f"{_STATS}total_sales"),
+            "customer_id": filled_from("account", f"{_LOOKUP}user_id"),
+            "email": filled_from("email", f"{_LOOKUP}email"),
             # The table does not say when an order was called off, only that it was.
-            "cancelled_at": _from(
+            "cancelled_at": filled_from(
                 f"CASE WHEN state = 'cancelled' THEN {_PLACED} END", f"{_STATS}status"
             ),
-            "financial_status": _from(
+            "financial_status": filled_from(
                 """CASE state
                   WHEN 'completed' THEN 'paid'
                   WHEN 'processing' THEN 'paid'
@@ -156,67 +152,73 @@ _MAPPED: dict[str, Mapped] = {
                 END""",
                 f"{_STATS}status",
             ),
-            "gross_amount": _from(
+            "gross_amount": filled_from(
                 f"({_number('net_total')} + discount)::VARCHAR", f"{_STATS}net_total"
             ),
-            "discount_amount": _from("discount::VARCHAR", f"{_COUPONS}discount_amount"),
-            "shipping_amount": _from("shipping_total", f"{_STATS}shipping_total"),
-            "tax_amount": _from("tax_total", f"{_STATS}tax_total"),
-            "ship_country": _from("country", f"{_LOOKUP}country"),
-            "ship_region": _from("region", f"{_LOOKUP}state"),
-            "ship_city": _from("city", f"{_LOOKUP}city"),
-            "ship_postal_code": _from("postcode", f"{_LOOKUP}postcode"),
+            "discount_amount": filled_from("discount::VARCHAR", f"{_COUPONS}discount_amount"),
+            "shipping_amount": filled_from("shipping_total", f"{_STATS}shipping_total"),
+            "tax_amount": filled_from("tax_total", f"{_STATS}tax_total"),
+            "ship_country": filled_from("country", f"{_LOOKUP}country"),
+            "ship_region": filled_from("region", f"{_LOOKUP}state"),
+            "ship_city": filled_from("city", f"{_LOOKUP}city"),
+            "ship_postal_code": filled_from("postcode", f"{_LOOKUP}postcode"),
         },
     ),
     "order_discounts": Mapped(
         ("wc_order_coupon_lookup",),
         _DISCOUNTS,
         {
-            "order_id": _from("order_id", f"{_COUPONS}order_id"),
-            "kind": _from("'code'", f"{_COUPONS}order_id"),
-            "discount_index": _from("nth::VARCHAR", f"{_COUPONS}order_id"),
-            "code": _from("code", "woocommerce_order_items.order_item_name", "posts.post_title"),
-            "target": _from("'line_item'", f"{_COUPONS}order_id"),
-            "amount": _from("discount_amount", f"{_COUPONS}discount_amount"),
+            "order_id": filled_from("order_id", f"{_COUPONS}order_id"),
+            "kind": filled_from("'code'", f"{_COUPONS}order_id"),
+            "discount_index": filled_from("nth::VARCHAR", f"{_COUPONS}order_id"),
+            "code": filled_from(
+                "code", "woocommerce_order_items.order_item_name", "posts.post_title"
+            ),
+            "target": filled_from("'line_item'", f"{_COUPONS}order_id"),
+            "amount": filled_from("discount_amount", f"{_COUPONS}discount_amount"),
         },
     ),
     "order_lines": Mapped(
         ("wc_order_product_lookup",),
         _LINES,
         {
-            "order_id": _from("order_id", f"{_PRODUCTS}order_id"),
-            "line_id": _from("order_item_id", f"{_PRODUCTS}order_item_id"),
-            "sku": _from("sku", "wc_product_meta_lookup.sku"),
-            "product_id": _from("product_id", f"{_PRODUCTS}product_id"),
-            "quantity": _from("product_qty", f"{_PRODUCTS}product_qty"),
-            "unit_price": _from("round(price, 4)::VARCHAR", f"{_PRODUCTS}product_net_revenue"),
-            "discount_amount": _from("coupon_amount", f"{_PRODUCTS}coupon_amount"),
-            "refunded_quantity": _from("refunded_quantity::VARCHAR", f"{_PRODUCTS}product_qty"),
+            "order_id": filled_from("order_id", f"{_PRODUCTS}order_id"),
+            "line_id": filled_from("order_item_id", f"{_PRODUCTS}order_item_id"),
+            "sku": filled_from("sku", "wc_product_meta_lookup.sku"),
+            "product_id": filled_from("product_id", f"{_PRODUCTS}product_id"),
+            "quantity": filled_from("product_qty", f"{_PRODUCTS}product_qty"),
+            "unit_price": filled_from(
+                "round(price, 4)::VARCHAR", f"{_PRODUCTS}product_net_revenue"
+            ),
+            "discount_amount": filled_from("coupon_amount", f"{_PRODUCTS}coupon_amount"),
+            "refunded_quantity": filled_from(
+                "refunded_quantity::VARCHAR", f"{_PRODUCTS}product_qty"
+            ),
         },
     ),
     "refunds": Mapped(
         ("wc_order_stats",),
         _REFUNDS,
         {
-            "refund_id": _from("order_id", f"{_STATS}order_id"),
-            "order_id": _from("parent_id", f"{_STATS}parent_id"),
-            "refunded_at": _from(_PLACED, f"{_STATS}date_created_gmt"),
-            "amount": _from(f"(-{_number('total_sales')})::VARCHAR", f"{_STATS}total_sales"),
+            "refund_id": filled_from("order_id", f"{_STATS}order_id"),
+            "order_id": filled_from("parent_id", f"{_STATS}parent_id"),
+            "refunded_at": filled_from(_PLACED, f"{_STATS}date_created_gmt"),
+            "amount": filled_from(f"(-{_number('total_sales')})::VARCHAR", f"{_STATS}total_sales"),
         },
     ),
     "customers": Mapped(
         ("wc_customer_lookup",),
         "(SELECT * FROM n_wc_customer_lookup WHERE TRY_CAST(user_id AS BIGINT) > 0)",
         {
-            "customer_id": _from("user_id", f"{_LOOKUP}user_id"),
-            "email": _from("email", f"{_LOOKUP}email"),
-            "first_name": _from("first_name", f"{_LOOKUP}first_name"),
-            "last_name": _from("last_name", f"{_LOOKUP}last_name"),
-            "created_at": _from("date_registered", f"{_LOOKUP}date_registered"),
-            "country": _from("country", f"{_LOOKUP}country"),
-            "region": _from("state", f"{_LOOKUP}state"),
-            "city": _from("city", f"{_LOOKUP}city"),
-            "postal_code": _from("postcode", f"{_LOOKUP}postcode"),
+            "customer_id": filled_from("user_id", f"{_LOOKUP}user_id"),
+            "email": filled_from("email", f"{_LOOKUP}email"),
+            "first_name": filled_from("first_name", f"{_LOOKUP}first_name"),
+            "last_name": filled_from("last_name", f"{_LOOKUP}last_name"),
+            "created_at": filled_from("date_registered", f"{_LOOKUP}date_registered"),
+            "country": filled_from("country", f"{_LOOKUP}country"),
+            "region": filled_from("state", f"{_LOOKUP}state"),
+            "city": filled_from("city", f"{_LOOKUP}city"),
+            "postal_code": filled_from("postcode", f"{_LOOKUP}postcode"),
         },
     ),
 }
