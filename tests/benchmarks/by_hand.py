@@ -21,12 +21,6 @@ from tests.benchmarks.tree import Used
 
 _ROOT = Path(__file__).resolve().parents[2]
 _SCRIPT = Path(__file__).with_suffix(".sql")
-_SETTINGS = (
-    "SET TimeZone = 'UTC'",
-    f"SET threads = {tree.PROCESSORS}",
-    # As the dbt profile has it.
-    "SET memory_limit = '4GB'",
-)
 
 
 def run(warehouse: Path, result: Path, environment: Mapping[str, str]) -> Used:
@@ -47,7 +41,7 @@ def require_equal(warehouse: Path, result: Path) -> None:
         BenchmarkError: a table differs.
     """
     with duckdb.connect() as con:
-        for setting in _SETTINGS:
+        for setting in raw_shop.SETTINGS:
             con.execute(setting)
         # Views name the database they were made in.
         con.execute(f"ATTACH {literal(str(warehouse))} AS warehouse (READ_ONLY)")
@@ -68,7 +62,7 @@ def _content(con: duckdb.DuckDBPyConnection, table: str) -> tuple[object, ...]:
 
 def _compute(warehouse: Path, result: Path) -> None:
     with duckdb.connect(str(result)) as con:
-        for setting in _SETTINGS:
+        for setting in raw_shop.SETTINGS:
             con.execute(setting)
         con.execute(f"ATTACH {literal(str(warehouse))} AS source (READ_ONLY)")
         con.execute(f"SET VARIABLE as_of = DATE {literal(raw_shop.AS_OF)}")

@@ -21,7 +21,8 @@ LEAST_ORDERS = 1_000
 # The list of orders a person below is for a hundred people and five hundred orders.
 ORDERS_A_STEP = 500
 
-_SETTINGS = ("SET TimeZone = 'UTC'", "SET threads = 2", "SET memory_limit = '4GB'")
+SETTINGS = ("SET TimeZone = 'UTC'", "SET threads = 2", "SET memory_limit = '4GB'")
+"""What DuckDB has on two processors: the memory is that of the dbt profile."""
 
 
 def write(home: Path, orders: int) -> Path:
@@ -31,7 +32,7 @@ def write(home: Path, orders: int) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     file = home / "warehouse.duckdb"
     with duckdb.connect(str(file)) as con:
-        for statement in _SETTINGS:
+        for statement in SETTINGS:
             con.execute(statement)
         _make_tables(con)
         con.execute(f"SET VARIABLE people = {orders // 5}")
