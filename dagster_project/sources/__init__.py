@@ -20,6 +20,7 @@ from dagster_project.sources.fivetran_shopify import FIVETRAN_SHOPIFY
 from dagster_project.sources.loader import LoadOptions, LoadResult, load, load_table
 from dagster_project.sources.phones import PhoneResult, normalise_phones
 from dagster_project.sources.pseudonyms import join_pseudonyms
+from dagster_project.sources.shopify_bulk import ShopifyBulkSource
 from dagster_project.sources.shopify_csv import ShopifyCsvSource
 from dagster_project.sources.woocommerce import WOOCOMMERCE
 
@@ -32,6 +33,7 @@ __all__ = [
     "LoadOptions",
     "LoadResult",
     "PhoneResult",
+    "ShopifyBulkSource",
     "ShopifyCsvSource",
     "Source",
     "SourceError",
@@ -49,6 +51,7 @@ FORMATS: dict[str, Callable[[str], Source]] = {
     "airbyte_shopify": partial(ConnectorSource, AIRBYTE_SHOPIFY),
     "canonical": CanonicalSource,
     "fivetran_shopify": partial(ConnectorSource, FIVETRAN_SHOPIFY),
+    "shopify_bulk": ShopifyBulkSource,
     "shopify_csv": ShopifyCsvSource,
     "woocommerce": partial(ConnectorSource, WOOCOMMERCE),
 }

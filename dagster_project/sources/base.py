@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from dagster_project.sources.sql import identifier
 
@@ -30,17 +30,38 @@ def extra_slot(position: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaces:
+    """Which rows of a loaded table the staged ones replace: those whose `column` is in `keys`.
+
+    `keys` is a temporary table with one column, `key`. All staged rows have such a key, but not
+    every key has staged rows: what it named is gone.
+    """
+
+    column: str
+    keys: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file of a source that keeps its older files, and what it looked like."""
+
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Staged:
     """One table as text in `STAGED_ROWS` and `MALFORMED_ROWS`, not yet typed.
 
     `files` are names to show to people, relative to the source; `file_no` is a position in it.
     `present` are the canonical columns the source really has, `extras` the others by their names
-    in raw.
+    in raw. The rows are the whole table, or `replaces` says which rows of it they replace.
     """
 
     files: tuple[str, ...]
     present: tuple[str, ...]
     extras: tuple[str, ...]
+    replaces: Replaces | None = None
 
 
 def create_temporary_tables(con: DuckDBPyConnection, columns: tuple[str, ...]) -> None:
@@ -69,4 +90,23 @@ class Source(Protocol):
 
         Raises:
             SourceError: the files cannot be read or lack a required column.
+        """
+
+
+@runtime_checkable
+class GrowingSource(Source, Protocol):
+    """A source whose files stay as they are, and that gets new ones in the course of time."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All files, the oldest first."""
+
+    @property
+    def recipe(self) -> str:
+        """A text that is another one when the same files would be read differently."""
+
+    def stage_since(self, con: DuckDBPyConnection, table: Table, held: int) -> Staged | None:
+        """As `stage`, when the loaded tables have all there was in the first `held` parts.
+
+        Returns None when the newer parts have nothing of the table.
         """

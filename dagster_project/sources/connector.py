@@ -105,7 +105,7 @@ class ConnectorSource:
                 for name in mapped.any_of
                 for column in self._connector.columns[name]
             }
-        return native.stage(con, mapped, present, self._shown)
+        return native.stage(con, mapped, present, (self._shown,))
 
     def _look(self, con: DuckDBPyConnection) -> None:
         """Make the views of what is there."""

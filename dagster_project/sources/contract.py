@@ -197,7 +197,7 @@ TABLES: tuple[Table, ...] = (
         (
             _need("customer_id"),
             *_text("email", "phone", "first_name", "last_name"),
-            Column("created_at", Kind.INSTANT),
+            *_many(Kind.INSTANT, "created_at", "updated_at"),
             *_text("country", "region", "city", "postal_code"),
             Column("email_consent", Kind.WORD, words=CONSENT_WORDS),
             Column("email_consent_at", Kind.INSTANT),

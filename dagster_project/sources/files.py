@@ -10,7 +10,9 @@ from pathlib import Path
 from dagster_project.sources.contract import TABLE_NAMES, TABLES
 from dagster_project.sources.errors import SourceError
 
-_ENDINGS = (".csv", ".csv.gz", ".parquet")
+DATA_ENDINGS = (".csv", ".csv.gz", ".parquet")
+"""How the names of canonical files end."""
+
 _FORM = "<table>.csv, <table>.csv.gz, <table>.parquet or a folder <table>/ of such files"
 
 
@@ -33,8 +35,10 @@ def find_files(location: str) -> Found:
     return _assign(location, base, entries)
 
 
-def data_files(location: str) -> tuple[tuple[Path, str], ...]:
-    """The CSV and Parquet files at `location`, whatever they hold, with the name to show for each.
+def data_files(
+    location: str, endings: tuple[str, ...] = DATA_ENDINGS
+) -> tuple[tuple[Path, str], ...]:
+    """The files with these endings at `location`, by name, with the name to show for each.
 
     Raises:
         SourceError: there are none, or the location is a URL.
@@ -44,10 +48,10 @@ def data_files(location: str) -> tuple[tuple[Path, str], ...]:
         file
         for entry in entries
         for file in (sorted(entry.rglob("*")) if entry.is_dir() else [entry])
-        if _is_data(file)
+        if _is_data(file, endings)
     ]
     if not files:
-        message = f"SEGMENTS_SOURCE is {location}: there is no CSV or Parquet file"
+        message = f"SEGMENTS_SOURCE is {location}: there is no file ending in {', '.join(endings)}"
         raise SourceError(message)
     return tuple((file, file.relative_to(base).as_posix()) for file in files)
 
@@ -131,13 +135,13 @@ def table_of(entry: Path) -> str | None:
     return parent if parent in TABLE_NAMES else None
 
 
-def _is_data(path: Path) -> bool:
+def _is_data(path: Path, endings: tuple[str, ...] = DATA_ENDINGS) -> bool:
     hidden = path.name.startswith((".", "_"))
-    return not hidden and path.is_file() and path.name.lower().endswith(_ENDINGS)
+    return not hidden and path.is_file() and path.name.lower().endswith(endings)
 
 
 def _ending(path: Path) -> str:
-    return next((end for end in _ENDINGS if path.name.lower().endswith(end)), "")
+    return next((end for end in DATA_ENDINGS if path.name.lower().endswith(end)), "")
 
 
 def _stranger(entry: Path, shown: str) -> str:
@@ -145,5 +149,5 @@ def _stranger(entry: Path, shown: str) -> str:
     near = get_close_matches(stem, TABLE_NAMES, n=1, cutoff=0.75)
     if not near:
         return f"{shown} is not a canonical table and was ignored"
-    ending = f".{rest}" if f".{rest}" in _ENDINGS else ("/" if entry.is_dir() else ".csv")
+    ending = f".{rest}" if f".{rest}" in DATA_ENDINGS else ("/" if entry.is_dir() else ".csv")
     return f"{shown} was ignored: did you mean {near[0]}{ending}?"

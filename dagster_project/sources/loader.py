@@ -4,8 +4,10 @@ Every table of the contract exists in `raw` after its load, with all canonical c
 optional table is empty, a missing optional column is NULL, and `raw.source_columns` says what was
 really there. Columns the contract does not know are kept behind the canonical ones as VARCHAR.
 
-A load replaces the table: a canonical source is a full snapshot. It happens in one transaction, so
-a refused or interrupted load leaves the table of the previous one.
+A load replaces the table: a canonical source is a full snapshot. Of a source that keeps its files
+and gets new ones only those are read that the table does not have yet, and their rows replace the
+ones with the same key. Either happens in one transaction, so a refused or interrupted load leaves
+the table of the previous one.
 """
 
 from __future__ import annotations
@@ -15,9 +17,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dagster_project.sources import checks, forgotten
-from dagster_project.sources.base import MALFORMED_ROWS, STAGED_ROWS, canonical_slot, extra_slot
+from dagster_project.sources.base import (
+    MALFORMED_ROWS,
+    STAGED_ROWS,
+    GrowingSource,
+    canonical_slot,
+    extra_slot,
+)
 from dagster_project.sources.contract import TABLES
 from dagster_project.sources.errors import LoadError
+from dagster_project.sources.parts import Parts
 from dagster_project.sources.raw_tables import (
     KEPT_OUT,
     LINKS,
@@ -31,7 +40,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-    from dagster_project.sources.base import Source, Staged
+    from dagster_project.sources.base import Replaces, Source, Staged
     from dagster_project.sources.contract import Table
 
 _TOP_REASONS = 3
@@ -108,10 +117,11 @@ def load_table(
             is missing or a file cannot be read. The table of the previous load is untouched.
     """
     ensure_bookkeeping(con)
+    parts = Parts.of(source, table, options)
     try:
-        found = source.stage(con, table)
+        found = _stage(con, table, source, parts.held(con))
         if found is None:
-            return _store_empty(con, table, options)
+            return _store_empty(con, table, options, parts)
         staged = found
         if options.forgotten_list is not None:
             staged = forgotten.forget(
@@ -125,10 +135,16 @@ def load_table(
         duplicates = checks.drop_duplicates(con, table, staged)
         if options.forgotten_list is not None:
             forgotten.forget_rejected(con)
-        return _store(con, table, staged, options, found=found, duplicates=duplicates)
+        return _store(con, table, staged, options, parts, found=found, duplicates=duplicates)
     finally:
         for temporary in _TEMPORARY:
             con.execute(f"DROP TABLE IF EXISTS {temporary}")
+
+
+def _stage(con: DuckDBPyConnection, table: Table, source: Source, held: int) -> Staged | None:
+    if held and isinstance(source, GrowingSource):
+        return source.stage_since(con, table, held)
+    return source.stage(con, table)
 
 
 def _store(
@@ -136,6 +152,7 @@ def _store(
     table: Table,
     staged: Staged,
     options: LoadOptions,
+    parts: Parts,
     *,
     found: Staged,
     duplicates: int,
@@ -153,20 +170,26 @@ def _store(
             """
         ).fetchall()
     }
-    if rejected and rejected / (rejected + rows) > options.max_rejected_fraction:
+    kept = _kept(con, table, staged.replaces) if staged.replaces is not None else 0
+    if rejected and rejected / (rejected + rows + kept) > options.max_rejected_fraction:
         with _transaction(con):
             _store_rejected(con, table, staged)
-        raise _refusal(con, table, staged, options=options, rows=rows, reasons=reasons)
+        raise _refusal(con, table, staged, options=options, rows=rows + kept, reasons=reasons)
     if table.required:
-        _require_history(con, table, rows, rejected, options.min_kept_fraction)
+        _require_history(con, table, rows + kept, rejected, options.min_kept_fraction)
     with _transaction(con):
-        _store_rows(con, table, staged)
+        if staged.replaces is None:
+            _store_rows(con, table, staged)
+            _store_columns(con, table, found.present)
+        else:
+            _replace_rows(con, table, staged, staged.replaces)
+            _add_columns(con, table, found.present)
         _store_rejected(con, table, staged)
-        _store_columns(con, table, found.present)
-        _store_keeping_out(con, table, options)
+        _store_keeping_out(con, table, options, anew=staged.replaces is None)
+        parts.store(con)
     return LoadResult(
         table=table.name,
-        rows=rows,
+        rows=rows + kept,
         rejected=rejected,
         duplicates=duplicates,
         reasons=reasons,
@@ -222,13 +245,54 @@ def _store_rows(con: DuckDBPyConnection, table: Table, staged: Staged) -> None:
     )
 
 
-def _store_empty(con: DuckDBPyConnection, table: Table, options: LoadOptions) -> LoadResult:
+def _kept(con: DuckDBPyConnection, table: Table, replaces: Replaces) -> int:
+    """How many rows of the loaded table stay."""
+    column = identifier(replaces.column)
+    return _count(
+        con,
+        f"raw.{identifier(table.name)} WHERE {column} NOT IN (SELECT key FROM {replaces.keys}) "
+        f"AND {column} NOT IN ({_new_keys(replaces)})",
+    )
+
+
+def _new_keys(replaces: Replaces) -> str:
+    """SQL: the keys of the staged rows, among them pseudonyms, which the source does not know."""
+    slot = identifier(canonical_slot(replaces.column))
+    return f"SELECT {slot} FROM {checks.TYPED_ROWS} WHERE {slot} IS NOT NULL"
+
+
+def _replace_rows(
+    con: DuckDBPyConnection, table: Table, staged: Staged, replaces: Replaces
+) -> None:
+    column, name = identifier(replaces.column), identifier(table.name)
+    con.execute(
+        f"DELETE FROM raw.{name} WHERE {column} IN (SELECT key FROM {replaces.keys}) "
+        f"OR {column} IN ({_new_keys(replaces)})"
+    )
+    slots = ", ".join(
+        f"{identifier(canonical_slot(column))} AS {identifier(column)}" for column in staged.present
+    )
+    con.execute(f"INSERT INTO raw.{name} BY NAME SELECT {slots} FROM {checks.TYPED_ROWS}")
+
+
+def _add_columns(con: DuckDBPyConnection, table: Table, present: tuple[str, ...]) -> None:
+    con.execute(
+        "UPDATE raw.source_columns SET present = true "
+        "WHERE table_name = ? AND list_contains(?::VARCHAR[], column_name)",
+        [table.name, list(present)],
+    )
+
+
+def _store_empty(
+    con: DuckDBPyConnection, table: Table, options: LoadOptions, parts: Parts
+) -> LoadResult:
     columns = ", ".join(f"{identifier(c.name)} {c.kind.sql_type}" for c in table.columns)
     with _transaction(con):
         con.execute(f"CREATE OR REPLACE TABLE raw.{identifier(table.name)} ({columns})")
         con.execute("DELETE FROM raw.rejected_rows WHERE table_name = ?", [table.name])
         _store_columns(con, table, ())
-        _store_keeping_out(con, table, options)
+        _store_keeping_out(con, table, options, anew=True)
+        parts.store(con)
     return LoadResult(
         table=table.name,
         rows=0,
@@ -251,9 +315,11 @@ def _store_columns(con: DuckDBPyConnection, table: Table, present: tuple[str, ..
     )
 
 
-def _store_keeping_out(con: DuckDBPyConnection, table: Table, options: LoadOptions) -> None:
+def _store_keeping_out(
+    con: DuckDBPyConnection, table: Table, options: LoadOptions, *, anew: bool
+) -> None:
     """Remember which list of forgotten people held, and what their rows said of one another."""
-    for kept in (KEPT_OUT, RENEWED_REQUESTS, LINKS):
+    for kept in (KEPT_OUT, RENEWED_REQUESTS, LINKS) if anew else (KEPT_OUT,):
         con.execute(f"DELETE FROM {kept} WHERE table_name = ?", [table.name])
     if options.forgotten_list is None:
         return
@@ -267,7 +333,11 @@ def _store_keeping_out(con: DuckDBPyConnection, table: Table, options: LoadOptio
 
 
 def _store_rejected(con: DuckDBPyConnection, table: Table, staged: Staged) -> None:
-    con.execute("DELETE FROM raw.rejected_rows WHERE table_name = ?", [table.name])
+    replaced = ""
+    if staged.replaces is not None:
+        key = f"json_extract_string(row, {literal('$.' + staged.replaces.column)})"
+        replaced = f" AND {key} IN (SELECT key FROM {staged.replaces.keys})"
+    con.execute(f"DELETE FROM raw.rejected_rows WHERE table_name = ?{replaced}", [table.name])
     con.execute(
         f"""
         INSERT INTO raw.rejected_rows

@@ -155,17 +155,26 @@ def make_views(
     return present
 
 
-def stage(con: DuckDBPyConnection, mapped: Mapped, present: set[str], shown: str) -> Staged:
-    """Put what is mapped as text into the temporary tables of `sources.base`."""
+def stage(
+    con: DuckDBPyConnection,
+    mapped: Mapped,
+    present: set[str],
+    shown: tuple[str, ...],
+    origin: str = "0, row_number() OVER ()",
+) -> Staged:
+    """Put what is mapped as text into the temporary tables of `sources.base`.
+
+    `origin` is SQL for the number in `shown` and the line a row comes from, no two of them equal.
+    """
     there = {n: field for n, field in mapped.fields.items() if not present.isdisjoint(field.any_of)}
     create_temporary_tables(con, tuple(canonical_slot(name) for name in there))
     slots = ", ".join(identifier(canonical_slot(name)) for name in there)
     values = ", ".join(f"nullif({field.sql}, '')" for field in there.values())
     con.execute(
         f"INSERT INTO {STAGED_ROWS} (file_no, source_line, {slots}) "
-        f"SELECT 0, row_number() OVER (), {values} FROM {mapped.relation}"
+        f"SELECT {origin}, {values} FROM {mapped.relation}"
     )
-    return Staged((shown,), tuple(there), ())
+    return Staged(shown, tuple(there), ())
 
 
 def _text(name: str, kind: str) -> str:

@@ -19,6 +19,12 @@ LINKS = "raw.forgotten_links"
 KEPT_OUT = "raw.kept_out"
 """(table_name, list_id): which list of forgotten people a table was loaded with."""
 
+LOADED_PARTS = "raw.loaded_parts"
+"""(table_name, position, part, fingerprint, recipe): the files a table has, and how they were read.
+
+Only of tables whose source keeps its files and gets new ones.
+"""
+
 _TABLES = (
     """raw.rejected_rows
     (table_name VARCHAR, source_file VARCHAR, source_line BIGINT, reason VARCHAR, row VARCHAR)""",
@@ -28,6 +34,8 @@ _TABLES = (
     (table_name VARCHAR, customer_id VARCHAR, email VARCHAR, requested_at TIMESTAMPTZ)""",
     f"{LINKS} (table_name VARCHAR, kind VARCHAR, a UUID, b UUID)",
     f"{KEPT_OUT} (table_name VARCHAR, list_id VARCHAR)",
+    f"""{LOADED_PARTS} (table_name VARCHAR, position INTEGER, part VARCHAR,
+    fingerprint VARCHAR, recipe VARCHAR)""",
 )
 
 

@@ -10,7 +10,7 @@ import pytest
 from dagster_project.sources import LoadOptions, load, normalise_phones, open_source
 from tests.dbt.build import build_models, sample_home
 from tests.sample_shop import ROOT
-from tests.support import airbyte, fivetran
+from tests.support import airbyte, bulk, fivetran
 
 _FACTS = (
     *("order_id", "ordered_on", "ordered_at", "is_valid", "invalid_reason"),
@@ -41,6 +41,9 @@ def con(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnection:
     airbyte.write_database(canonical, folder / "streams.duckdb")
     streamed = _build(folder, "airbyte_shopify", folder / "streams.duckdb")
     con.execute(f"ATTACH '{streamed}' AS airbyte_shopify (READ_ONLY)")
+    bulk.write_results(canonical, folder / "results")
+    downloaded = _build(folder, "shopify_bulk", folder / "results")
+    con.execute(f"ATTACH '{downloaded}' AS shopify_bulk (READ_ONLY)")
     return con
 
 
@@ -55,7 +58,9 @@ def _build(folder: Path, source_format: str, location: Path) -> Path:
     return warehouse
 
 
-@pytest.mark.parametrize("source", ["shopify_csv", "fivetran_shopify", "airbyte_shopify"])
+@pytest.mark.parametrize(
+    "source", ["shopify_csv", "fivetran_shopify", "airbyte_shopify", "shopify_bulk"]
+)
 def test_every_order_says_the_same(con: duckdb.DuckDBPyConnection, source: str) -> None:
     ours, theirs = (
         f"SELECT {', '.join(_FACTS)} FROM {name}.intermediate.int_orders_owned"
@@ -71,6 +76,7 @@ def test_every_order_says_the_same(con: duckdb.DuckDBPyConnection, source: str) 
         ("shopify_csv", _KNOWN_BY_ACCOUNT),
         ("fivetran_shopify", _NOBODY_RENAMED),
         ("airbyte_shopify", _NOBODY_RENAMED),
+        ("shopify_bulk", _NOBODY_RENAMED),
     ],
 )
 def test_every_customer_has_the_same_key(
@@ -94,6 +100,7 @@ def test_every_customer_has_the_same_key(
         ("shopify_csv", {"orders", "order_lines", "order_discounts", "customers"}),
         ("fivetran_shopify", {"orders", "order_lines", "order_discounts", "customers", "refunds"}),
         ("airbyte_shopify", {"orders", "order_lines", "order_discounts", "customers", "refunds"}),
+        ("shopify_bulk", {"orders", "order_lines", "order_discounts", "customers", "refunds"}),
     ],
 )
 def test_what_a_source_does_not_have_is_missing_and_not_empty(

@@ -1,0 +1,175 @@
+"""Results of Shopify's bulk operations: JSON lines, as downloaded.
+
+The files may lie there for years: every object is taken from the file in which it changed last, and
+a load that finds the files of the last one unchanged reads only those that are new. An order that
+changed replaces itself with all that belongs to it; one that a later list of all orders does not
+name leaves. Files are taken in the order of their names.
+
+What the operations do not give may lie beside them as canonical files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dagster_project.sources import native
+from dagster_project.sources import shopify_bulk_lines as lines
+from dagster_project.sources.base import MALFORMED_ROWS, Part, Replaces, Staged
+from dagster_project.sources.canonical import stage_files
+from dagster_project.sources.errors import SourceError
+from dagster_project.sources.files import DATA_ENDINGS, data_files, table_of
+from dagster_project.sources.redaction import PSEUDONYM
+from dagster_project.sources.shopify_bulk_sql import FIELDS, MAPPED, number
+from dagster_project.sources.shopify_words import money
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from duckdb import DuckDBPyConnection
+
+    from dagster_project.sources.contract import Table
+
+_ENDINGS = (".jsonl", ".jsonl.gz")
+_KINDS = {"orders": "orders", "order_lines": "line_items", "customers": "customers"}
+_REPLACED = "bulk_replaced"
+_OWN_LINE = "file_no, source_line"
+
+
+class ShopifyBulkSource:
+    """Results of bulk operations in a folder, one file or a glob.
+
+    Raises:
+        SourceError: there is none.
+    """
+
+    def __init__(self, location: str | Path) -> None:
+        found = data_files(str(location), (*_ENDINGS, *DATA_ENDINGS))
+        self._files = [entry for entry in found if entry[0].name.lower().endswith(_ENDINGS)]
+        self._companions: dict[str, list[tuple[Path, str]]] = {}
+        self._warnings: list[str] = []
+        for path, shown in found:
+            name = None if (path, shown) in self._files else table_of(path)
+            if name is not None and name not in MAPPED:
+                self._companions.setdefault(name, []).append((path, shown))
+            elif (path, shown) not in self._files:
+                self._warnings.append(f"{shown} was ignored: it is no table that the results lack")
+        if not self._files:
+            message = (
+                f"{location} has no result of a bulk operation: expected files ending in "
+                f"{' or '.join(_ENDINGS)}"
+            )
+            raise SourceError(message)
+        self._read_by: tuple[DuckDBPyConnection, int] | None = None
+        self._present: set[str] = set()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Files that were ignored, and why."""
+        return tuple(self._warnings)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All results, the oldest first."""
+        return tuple(
+            Part(shown, f"{(about := path.stat()).st_size}:{about.st_mtime_ns}")
+            for path, shown in self._files
+        )
+
+    @property
+    def recipe(self) -> str:
+        """Another text when the results would be read differently."""
+        return hashlib.sha256(repr((FIELDS, MAPPED)).encode()).hexdigest()
+
+    def stage(self, con: DuckDBPyConnection, table: Table) -> Staged | None:
+        """Put the rows of `table` as text into the temporary tables of `sources.base`.
+
+        Raises:
+            LoadError: a file cannot be read or was cut off.
+        """
+        return self.stage_since(con, table, 0)
+
+    def stage_since(self, con: DuckDBPyConnection, table: Table, held: int) -> Staged | None:
+        """As `stage`, of what is newer than the first `held` files that are in the raw tables.
+
+        Raises:
+            LoadError: a file cannot be read or was cut off.
+        """
+        if table.name not in MAPPED:
+            companions = self._companions.get(table.name)
+            return stage_files(con, table, tuple(companions)) if companions else None
+        if self._read_by != (con, held):
+            self._read(con, held)
+            self._read_by = (con, held)
+        root = "customers" if table.name == "customers" else "orders"
+        mapped = MAPPED[table.name]
+        present = self._present
+        if present.isdisjoint(mapped.any_of):
+            if held == 0 and not (table.name == "order_discounts" and self._is_full_price(con)):
+                return None
+            # Asked for, and nobody had any; or the new files have none, and the old ones stay.
+            present = present | set(mapped.any_of)
+        kind = _KINDS.get(table.name)
+        if kind is None:
+            shown: tuple[str, ...] = (", ".join(name for _, name in self._files[held:]),)
+            staged = native.stage(con, mapped, present, shown)
+        else:
+            shown = tuple(name for _, name in self._files)
+            staged = native.stage(con, mapped, present, shown, origin=_OWN_LINE)
+            con.execute(
+                f"INSERT INTO {MALFORMED_ROWS} "
+                f"SELECT {_OWN_LINE}, reason, row FROM {lines.BROKEN} WHERE kind = ?",
+                [kind],
+            )
+        if held == 0:
+            return staged
+        return _in_place_of(con, table, staged, root)
+
+    def _read(self, con: DuckDBPyConnection, held: int) -> None:
+        """What the files after the first `held` ones say."""
+        numbered = [(no, *entry) for no, entry in enumerate(self._files)]
+        self._present = lines.read(con, numbered[held:])
+        lines.pick(con)
+        if held:
+            _keep_newer(con)
+        lines.spread(con)
+
+    def _is_full_price(self, con: DuckDBPyConnection) -> bool:
+        """Whether no order has a discount, so that nothing is missing where there are none."""
+        total = money("totalDiscountsSet.shopMoney.amount")
+        discounted = con.execute(f"SELECT 1 FROM b_orders WHERE {total} > 0 LIMIT 1").fetchone()
+        return "orders.totalDiscountsSet" in self._present and discounted is None
+
+
+def _keep_newer(con: DuckDBPyConnection) -> None:
+    """Leave out of what was picked whatever is older than what is loaded."""
+    for kind in lines.ROOTS:
+        con.execute(
+            f"""
+            DELETE FROM {lines.PICKED} AS picked USING raw.{kind} AS loaded
+            WHERE picked.kind = '{kind}' AND loaded.{kind[:-1]}_id = {number("picked.id")}
+              AND loaded.updated_at > picked.updated_at
+            """
+        )
+
+
+def _in_place_of(con: DuckDBPyConnection, table: Table, staged: Staged, root: str) -> Staged:
+    """What the rows replace: the objects that were picked, and those that a list lacks.
+
+    The table itself says which there were: a run may have ended between two tables.
+    """
+    column = f"{root[:-1]}_id"
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {_REPLACED} AS
+        SELECT {number("id")} AS key FROM {lines.PICKED} WHERE kind = '{root}'
+        UNION
+        SELECT {column} FROM raw.{table.name}
+        WHERE EXISTS (SELECT 1 FROM {lines.LISTS} WHERE kind = '{root}')
+          -- Whoever was forgotten has a number there that no list names.
+          AND NOT starts_with({column}, '{PSEUDONYM}')
+          AND {column} NOT IN (SELECT {number("id")} FROM {lines.LISTED} WHERE kind = '{root}')
+        """
+    )
+    return replace(staged, replaces=Replaces(column, _REPLACED))
