@@ -121,7 +121,7 @@ class Settings(BaseSettings):
     """The source adapter."""
 
     source: str = Field("seeds/raw", validation_alias="SEGMENTS_SOURCE")
-    """Where the source is: a folder, a file or a glob. `source_location` is the same, absolute."""
+    """Where the source is: a folder, a file, a glob or a URL; absolute as `source_location`."""
 
     given_as_of: Annotated[date | None, BeforeValidator(_day)] = Field(
         None, validation_alias="SEGMENTS_AS_OF"
@@ -151,6 +151,19 @@ class Settings(BaseSettings):
         0.5, validation_alias="SEGMENTS_MIN_KEPT_FRACTION"
     )
     """An order table smaller than this share of its last load is refused, 0 to 1."""
+
+    shopify_access_token: str | None = Field(
+        None, validation_alias="SHOPIFY_ACCESS_TOKEN", repr=False
+    )
+    """Reads orders and customers of the shop that `shopify://…` names."""
+
+    shopify_base_url: str | None = Field(None, validation_alias="SHOPIFY_BASE_URL")
+    """Where to ask instead of the shop's own host."""
+
+    shopify_list_every_days: Annotated[int, Field(ge=0)] = Field(
+        1, validation_alias="SHOPIFY_LIST_EVERY_DAYS"
+    )
+    """How often all orders are listed, to find the deleted ones; 0 never."""
 
     alert_webhook: str | None = Field(None, validation_alias="SEGMENTS_ALERT_WEBHOOK", repr=False)
     """Where a failed production run is reported; whoever knows the address can post there."""
