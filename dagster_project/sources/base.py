@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from dagster_project.sources.sql import identifier
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from duckdb import DuckDBPyConnection
 
     from dagster_project.sources.contract import Table
@@ -109,4 +111,15 @@ class GrowingSource(Source, Protocol):
         """As `stage`, when the loaded tables have all there was in the first `held` parts.
 
         Returns None when the newer parts have nothing of the table.
+        """
+
+
+@runtime_checkable
+class ParquetSource(Source, Protocol):
+    """A source that may have canonical tables as Parquet files."""
+
+    def parquet_files(self, table: Table) -> tuple[tuple[Path, str], ...]:
+        """The files of `table`, each with the name to show; none when it is not there as Parquet.
+
+        They are all there is of the table.
         """

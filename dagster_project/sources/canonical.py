@@ -40,6 +40,11 @@ class CanonicalSource:
         """The names of the tables that have files."""
         return tuple(self._found.files)
 
+    def parquet_files(self, table: Table) -> tuple[tuple[Path, str], ...]:
+        """The files of `table` with the names to show, when it is there as Parquet."""
+        files = self._found.files.get(table.name, ())
+        return files if files and files[0][0].suffix.lower() == ".parquet" else ()
+
     def stage(self, con: DuckDBPyConnection, table: Table) -> Staged | None:
         """Put the rows of `table` as text into the temporary tables of `sources.base`.
 

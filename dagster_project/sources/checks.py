@@ -75,6 +75,14 @@ def type_rows(con: DuckDBPyConnection, table: Table, staged: Staged, shop_timezo
     )
 
 
+def reject_nothing(con: DuckDBPyConnection) -> None:
+    """Create `REJECTED_ROWS` without any row."""
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {REJECTED_ROWS} (file_no INTEGER, source_line BIGINT, "
+        "reason VARCHAR, kinds VARCHAR[], row VARCHAR)"
+    )
+
+
 def _converted(relation: str, checked: list[Column], shop_timezone: str) -> str:
     """SQL: `relation` with typed values in the slots of `checked`, their texts beside them."""
     texts = "".join(f", {filled(_slot(c))} AS {_text_slot(c)}" for c in checked)

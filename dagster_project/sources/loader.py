@@ -16,11 +16,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dagster_project.sources import checks, forgotten
+from dagster_project.sources import checks, forgotten, straight
 from dagster_project.sources.base import (
     MALFORMED_ROWS,
     STAGED_ROWS,
     GrowingSource,
+    ParquetSource,
     canonical_slot,
     extra_slot,
 )
@@ -117,6 +118,8 @@ def load_table(
             is missing or a file cannot be read. The table of the previous load is untouched.
     """
     ensure_bookkeeping(con)
+    if isinstance(source, ParquetSource) and (result := _straight(con, table, source, options)):
+        return result
     parts = Parts.of(source, table, options)
     try:
         found = _stage(con, table, source, parts.held(con))
@@ -135,10 +138,43 @@ def load_table(
         duplicates = checks.drop_duplicates(con, table, staged)
         if options.forgotten_list is not None:
             forgotten.forget_rejected(con)
-        return _store(con, table, staged, options, parts, found=found, duplicates=duplicates)
+        rows = _count(con, checks.TYPED_ROWS)
+        return _store(
+            con, table, staged, options, parts, found=found, rows=rows, duplicates=duplicates
+        )
     finally:
         for temporary in _TEMPORARY:
             con.execute(f"DROP TABLE IF EXISTS {temporary}")
+
+
+def _straight(
+    con: DuckDBPyConnection, table: Table, source: ParquetSource, options: LoadOptions
+) -> LoadResult | None:
+    """Load Parquet files in one pass; None when rows have to be rejected, dropped or redacted."""
+    files = source.parquet_files(table)
+    if not files or options.forgotten_list is not None:
+        return None
+    try:
+        viewed = straight.view(con, table, files, options.shop_timezone)
+        if viewed is None:
+            return None
+        staged, rows = viewed
+        checks.reject_nothing(con)
+        return _store(
+            con,
+            table,
+            staged,
+            options,
+            Parts.none(table),
+            found=staged,
+            rows=rows,
+            duplicates=0,
+            only=straight.IN_ORDER,
+        )
+    except straight.NotInOrderError:
+        return None
+    finally:
+        straight.drop_view(con)
 
 
 def _stage(con: DuckDBPyConnection, table: Table, source: Source, held: int) -> Staged | None:
@@ -155,10 +191,14 @@ def _store(
     parts: Parts,
     *,
     found: Staged,
+    rows: int,
     duplicates: int,
+    only: str = "true",
 ) -> LoadResult:
-    """Store `staged`, what is left of the columns that were `found`."""
-    rows = _count(con, checks.TYPED_ROWS)
+    """Store `staged`, what is left of the columns that were `found`.
+
+    `only` is SQL for the typed rows that are stored.
+    """
     rejected = _count(con, checks.REJECTED_ROWS)
     reasons = {
         str(reason): int(count)
@@ -179,7 +219,7 @@ def _store(
         _require_history(con, table, rows + kept, rejected, options.min_kept_fraction)
     with _transaction(con):
         if staged.replaces is None:
-            _store_rows(con, table, staged)
+            _store_rows(con, table, staged, only)
             _store_columns(con, table, found.present)
         else:
             _replace_rows(con, table, staged, staged.replaces)
@@ -225,7 +265,7 @@ def _require_history(
         raise LoadError(message)
 
 
-def _store_rows(con: DuckDBPyConnection, table: Table, staged: Staged) -> None:
+def _store_rows(con: DuckDBPyConnection, table: Table, staged: Staged, only: str) -> None:
     taken = {column.name for column in table.columns}
     columns = [
         f"{identifier(canonical_slot(column.name))} AS {identifier(column.name)}"
@@ -241,7 +281,7 @@ def _store_rows(con: DuckDBPyConnection, table: Table, staged: Staged) -> None:
         columns.append(f"{identifier(extra_slot(position))} AS {identifier(shown)}")
     con.execute(
         f"CREATE OR REPLACE TABLE raw.{identifier(table.name)} AS "
-        f"SELECT {', '.join(columns)} FROM {checks.TYPED_ROWS}"
+        f"SELECT {', '.join(columns)} FROM {checks.TYPED_ROWS} WHERE {only}"
     )
 
 

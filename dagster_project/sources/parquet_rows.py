@@ -29,7 +29,7 @@ def read_names(con: DuckDBPyConnection, path: Path, shown: str) -> tuple[str, ..
     Raises:
         LoadError: the file is no readable Parquet file.
     """
-    return tuple(name for name, _ in _schema(con, path, shown))
+    return tuple(name for name, _ in schema(con, path, shown))
 
 
 def stage_rows(
@@ -51,10 +51,10 @@ def stage_rows(
         for column in table.columns
         if column.kind in {Kind.MONEY, Kind.QUANTITY, Kind.POINTS, Kind.INTEGER}
     }
-    schema = _schema(con, path, shown)
+    columns_of_file = schema(con, path, shown)
     values = ", ".join(
         f"nullif({as_text(identifier(name), kind, keep_nan=slot in numeric)}, '')"
-        for (name, kind), slot in zip(schema, slots, strict=True)
+        for (name, kind), slot in zip(columns_of_file, slots, strict=True)
     )
     columns = ", ".join(identifier(slot) for slot in slots)
     try:
@@ -62,22 +62,28 @@ def stage_rows(
             f"""
             INSERT INTO {STAGED_ROWS} (file_no, source_line, {columns})
             SELECT {file_no}, file_row_number + 1, {values}
-            FROM {_relation(path, "file_row_number = true")}
+            FROM {relation(path, "file_row_number = true")}
             """
         )
     except duckdb.Error as error:
         raise _damaged(shown) from error
 
 
-def _schema(con: DuckDBPyConnection, path: Path, shown: str) -> list[tuple[str, str]]:
+def schema(con: DuckDBPyConnection, path: Path, shown: str) -> list[tuple[str, str]]:
+    """Names and DuckDB types of the columns of the file at `path`, called `shown` in messages.
+
+    Raises:
+        LoadError: the file is no readable Parquet file.
+    """
     try:
-        rows = con.execute(f"DESCRIBE SELECT * FROM {_relation(path)}").fetchall()
+        rows = con.execute(f"DESCRIBE SELECT * FROM {relation(path)}").fetchall()
     except duckdb.Error as error:
         raise _damaged(shown) from error
     return [(str(row[0]), str(row[1])) for row in rows]
 
 
-def _relation(path: Path, *more: str) -> str:
+def relation(path: Path, *more: str) -> str:
+    """SQL: the rows of the file at `path`; `more` are options of DuckDB's reader."""
     # Brackets and stars in a real path must not act as a pattern.
     escaped = "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
     options = ", ".join(("hive_partitioning = false", "binary_as_string = true", *more))

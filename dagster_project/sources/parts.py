@@ -33,7 +33,7 @@ class Parts:
     def of(cls, source: Source, table: Table, options: LoadOptions) -> Self:
         """The files of `source` now."""
         if not isinstance(source, GrowingSource):
-            return cls(table.name, (), "")
+            return cls.none(table)
         about = (
             source.recipe,
             table,
@@ -43,6 +43,11 @@ class Parts:
         )
         recipe = hashlib.sha256(repr(about).encode()).hexdigest()
         return cls(table.name, source.parts, recipe)
+
+    @classmethod
+    def none(cls, table: Table) -> Self:
+        """No file: the table is read whole each time."""
+        return cls(table.name, (), "")
 
     def held(self, con: DuckDBPyConnection) -> int:
         """How many of the first files the loaded table has; 0 when it has to be loaded anew."""
