@@ -375,7 +375,8 @@ def _store_keeping_out(
 def _store_rejected(con: DuckDBPyConnection, table: Table, staged: Staged) -> None:
     replaced = ""
     if staged.replaces is not None:
-        key = f"json_extract_string(row, {literal('$.' + staged.replaces.column)})"
+        path = literal(f"$.{staged.replaces.column}")
+        key = f"CASE WHEN json_valid(row) THEN json_extract_string(row, {path}) END"
         replaced = f" AND {key} IN (SELECT key FROM {staged.replaces.keys})"
     con.execute(f"DELETE FROM raw.rejected_rows WHERE table_name = ?{replaced}", [table.name])
     con.execute(

@@ -100,7 +100,8 @@ def _sort(con: DuckDBPyConnection, file_no: int) -> None:
     con.execute(
         f"""
         INSERT INTO {BROKEN}
-        SELECT 'orders', {file_no}, line_no, 'line is no JSON object in UTF-8', line
+        SELECT 'orders', {file_no}, line_no, 'line is no JSON object in UTF-8',
+          to_json(replace(line, {literal(NOT_UTF8)}, chr(65533)))
         FROM {LINES}
         WHERE trim(line) <> '' AND (NOT json_valid(line) OR json_type(line) <> 'OBJECT'
           OR contains(line, {literal(NOT_UTF8)}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -53,8 +54,8 @@ def _arguments() -> argparse.Namespace:
         "--orders",
         type=_orders,
         metavar="N",
-        help=f"measure the rebuild of a history of N orders and nothing else, a multiple of "
-        f"{rebuild.LEAST_ORDERS:,} (10,000,000 take about half an hour and 20 GB of disk)",
+        help=f"measure loading and rebuilding a history of N orders and nothing else, a multiple "
+        f"of {rebuild.LEAST_ORDERS:,} (10,000,000 take about half an hour and 20 GB of disk)",
     )
     return parser.parse_args()
 
@@ -78,6 +79,7 @@ def _measured(folder: Path, rows: int) -> list[Measure]:
         measures += attentive.keep_the_rate(texted, box)
     orders = min(rows, _MOST_LOADED) * shop.ORDERS_EACH
     measures += loading.load_orders(folder / "load", orders)
+    measures += loading.load_history(folder / "loads", _REBUILT)
     return measures + rebuild.measure(folder / "rebuild", _REBUILT)
 
 
@@ -91,7 +93,9 @@ def main() -> int:
                 measures = _measured(Path(folder), options.rows)
             else:
                 title = f"A history of {options.orders:,} orders"
-                measures = rebuild.measure(Path(folder), options.orders)
+                measures = loading.load_history(Path(folder) / "loads", options.orders)
+                shutil.rmtree(Path(folder) / "loads")
+                measures += rebuild.measure(Path(folder) / "rebuild", options.orders)
     except BenchmarkError as error:
         print(error, file=sys.stderr)
         return 1
