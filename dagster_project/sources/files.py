@@ -10,7 +10,8 @@ from pathlib import Path
 from dagster_project.sources.contract import TABLE_NAMES, TABLES
 from dagster_project.sources.errors import SourceError
 
-_ENDINGS = (".csv", ".csv.gz", ".parquet")
+ENDINGS = (".csv", ".csv.gz", ".parquet")
+"""How the name of a file with rows ends."""
 _FORM = "<table>.csv, <table>.csv.gz, <table>.parquet or a folder <table>/ of such files"
 
 
@@ -56,8 +57,8 @@ def _look(location: str) -> tuple[Path, list[Path]]:
     """What lies at a location, and the folder its names are relative to."""
     if "://" in location:
         message = (
-            f"SEGMENTS_SOURCE is {location.split('://', 1)[0]}://…: a URL cannot be read without "
-            "downloading a DuckDB extension; copy the files to a folder and name the folder"
+            f"{location.split('://', 1)[0]}://… is no folder, file or glob of this machine: what "
+            "lies elsewhere is copied first, see local_copy"
         )
         raise SourceError(message)
     root = Path(location).expanduser()
@@ -131,13 +132,17 @@ def table_of(entry: Path) -> str | None:
     return parent if parent in TABLE_NAMES else None
 
 
+def is_data_name(name: str) -> bool:
+    """Whether a file of this name holds rows: not hidden, and CSV or Parquet by its ending."""
+    return not name.startswith((".", "_")) and name.lower().endswith(ENDINGS)
+
+
 def _is_data(path: Path) -> bool:
-    hidden = path.name.startswith((".", "_"))
-    return not hidden and path.is_file() and path.name.lower().endswith(_ENDINGS)
+    return is_data_name(path.name) and path.is_file()
 
 
 def _ending(path: Path) -> str:
-    return next((end for end in _ENDINGS if path.name.lower().endswith(end)), "")
+    return next((end for end in ENDINGS if path.name.lower().endswith(end)), "")
 
 
 def _stranger(entry: Path, shown: str) -> str:
@@ -145,5 +150,5 @@ def _stranger(entry: Path, shown: str) -> str:
     near = get_close_matches(stem, TABLE_NAMES, n=1, cutoff=0.75)
     if not near:
         return f"{shown} is not a canonical table and was ignored"
-    ending = f".{rest}" if f".{rest}" in _ENDINGS else ("/" if entry.is_dir() else ".csv")
+    ending = f".{rest}" if f".{rest}" in ENDINGS else ("/" if entry.is_dir() else ".csv")
     return f"{shown} was ignored: did you mean {near[0]}{ending}?"
