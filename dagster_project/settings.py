@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import pycountry
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Clock = Callable[[], datetime]
@@ -120,8 +120,40 @@ class Settings(BaseSettings):
     source_format: str = Field("canonical", validation_alias="SEGMENTS_SOURCE_FORMAT")
     """The source adapter."""
 
-    source: str = Field("seeds/raw", validation_alias="SEGMENTS_SOURCE")
-    """Where the source is: a folder, a file, a glob or a URL; absolute as `source_location`."""
+    source: str = Field("seeds/raw", validation_alias="SEGMENTS_SOURCE", repr=False)
+    """Where the source is: a folder, a file, a glob or a URL, which may hold a password.
+
+    `source_location` is the same, absolute.
+    """
+
+    aws_access_key_id: str | None = Field(None, validation_alias="AWS_ACCESS_KEY_ID", repr=False)
+    """Who reads an object store; nobody in particular without it."""
+
+    aws_secret_access_key: str | None = Field(
+        None, validation_alias="AWS_SECRET_ACCESS_KEY", repr=False
+    )
+    """The secret that belongs to the key id."""
+
+    aws_session_token: str | None = Field(None, validation_alias="AWS_SESSION_TOKEN", repr=False)
+    """What temporary credentials have besides."""
+
+    aws_region: str | None = Field(
+        None, validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION")
+    )
+    """The region of the bucket."""
+
+    aws_endpoint_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+        repr=False,
+    )
+    """The address of an object store that is not Amazon's."""
+
+    aws_ca_bundle: str | None = Field(None, validation_alias="AWS_CA_BUNDLE")
+    """A file with the certificates an object store is trusted by; the system's without it."""
+
+    database_password: str | None = Field(None, validation_alias="PGPASSWORD", repr=False)
+    """The password of a source in PostgreSQL whose URL has none."""
 
     given_as_of: Annotated[date | None, BeforeValidator(_day)] = Field(
         None, validation_alias="SEGMENTS_AS_OF"
@@ -192,6 +224,11 @@ class Settings(BaseSettings):
     def source_location(self) -> str:
         """The source as an absolute path or glob; a URL stays as it is."""
         return self.source if "://" in self.source else str(_absolute(Path(self.source)))
+
+    @property
+    def copies_path(self) -> Path:
+        """Folder of what is copied from elsewhere while it is loaded."""
+        return self.home / "tmp"
 
     @property
     def warehouse_path(self) -> Path:

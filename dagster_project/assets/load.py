@@ -9,13 +9,17 @@ from dagster_project import warehouse
 from dagster_project.settings import Settings
 from dagster_project.sources import (
     TABLES,
+    Access,
+    Account,
     LoadError,
     LoadOptions,
     LoadResult,
+    ObjectStore,
     SourceError,
     Table,
     join_pseudonyms,
     load_table,
+    local_copy,
     normalise_phones,
     open_source,
 )
@@ -62,24 +66,32 @@ def _tables(settings: Settings) -> dg.AssetsDefinition:
     def load_source(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         wanted = [t for t in TABLES if table_key(t.name) in context.selected_asset_keys]
         try:
-            source = open_source(settings.source_format, settings.source_location)
-            for warning in source.warnings:
-                context.log.warning(warning)
-            with warehouse.write(settings.warehouse_path) as con:
-                options = LoadOptions(
-                    shop_timezone=settings.shop_timezone,
-                    max_rejected_fraction=settings.max_rejected_fraction,
-                    min_kept_fraction=settings.min_kept_fraction,
-                    forgotten_list=install_keep_out(_of_syncs(settings), con).list_id,
-                    shop_country=settings.shop_country,
-                )
-                for table in wanted:
-                    started = time.monotonic()
-                    result = load_table(con, table, source, options)
-                    yield dg.MaterializeResult(
-                        asset_key=table_key(table.name),
-                        metadata=_metadata(result, time.monotonic() - started),
+            # Copied before the warehouse is opened: others may use it as long as that takes.
+            with local_copy(
+                settings.source_format,
+                settings.source_location,
+                folder=settings.copies_path,
+                access=_access(settings),
+                log=context.log.info,
+            ) as location:
+                source = open_source(settings.source_format, location)
+                for warning in source.warnings:
+                    context.log.warning(warning)
+                with warehouse.write(settings.warehouse_path) as con:
+                    options = LoadOptions(
+                        shop_timezone=settings.shop_timezone,
+                        max_rejected_fraction=settings.max_rejected_fraction,
+                        min_kept_fraction=settings.min_kept_fraction,
+                        forgotten_list=install_keep_out(_of_syncs(settings), con).list_id,
+                        shop_country=settings.shop_country,
                     )
+                    for table in wanted:
+                        started = time.monotonic()
+                        result = load_table(con, table, source, options)
+                        yield dg.MaterializeResult(
+                            asset_key=table_key(table.name),
+                            metadata=_metadata(result, time.monotonic() - started),
+                        )
         except (SourceError, LoadError, SyncError) as error:
             # A bad file is as bad on the next attempt: a person must look at it.
             raise dg.Failure(str(error), allow_retries=False) from None
@@ -148,6 +160,25 @@ def _renewed_requests(settings: Settings) -> dg.AssetsDefinition:
 
 def _of_syncs(settings: Settings) -> SyncSettings:
     return SyncSettings(SEGMENTS_HOME=settings.home, SHOP_COUNTRY=settings.shop_country)
+
+
+def _access(settings: Settings) -> Access:
+    return Access(
+        object_store=ObjectStore(
+            key_id=settings.aws_access_key_id,
+            secret=settings.aws_secret_access_key,
+            session_token=settings.aws_session_token,
+            region=settings.aws_region,
+            endpoint=settings.aws_endpoint_url,
+            ca_file=settings.aws_ca_bundle,
+        ),
+        database_password=settings.database_password,
+        shop=Account(
+            token=settings.shopify_access_token,
+            base_url=settings.shopify_base_url,
+            list_every_days=settings.shopify_list_every_days,
+        ),
+    )
 
 
 def _load_report(settings: Settings) -> dg.AssetsDefinition:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from dagster_project.sources.base import Staged
     from dagster_project.sources.contract import Table
 
-_DATABASE_ENDINGS = (".duckdb", ".db")
+DATABASE_ENDINGS = (".duckdb", ".db")
+"""How the name of a DuckDB file ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,11 @@ class ConnectorSource:
         self._connector = connector
         self._path = Path(path).expanduser()
         self._schema = schema or None
-        self._is_database = self._path.is_file() and self._path.suffix in _DATABASE_ENDINGS
+        self._is_database = self._path.is_file() and self._path.suffix in DATABASE_ENDINGS
         if not self._is_database and not self._path.is_dir():
             message = (
                 f"SEGMENTS_SOURCE is {path}: expected a DuckDB file "
-                f"({', '.join(_DATABASE_ENDINGS)}) or a folder with {connector.main}.parquet "
+                f"({', '.join(DATABASE_ENDINGS)}) or a folder with {connector.main}.parquet "
                 "and the connector's other tables"
             )
             raise SourceError(message)

@@ -12,7 +12,6 @@ from dagster_project.sources.errors import SourceError
 
 DATA_ENDINGS = (".csv", ".csv.gz", ".parquet")
 """How the names of canonical files end."""
-
 _FORM = "<table>.csv, <table>.csv.gz, <table>.parquet or a folder <table>/ of such files"
 
 
@@ -60,8 +59,8 @@ def _look(location: str) -> tuple[Path, list[Path]]:
     """What lies at a location, and the folder its names are relative to."""
     if "://" in location:
         message = (
-            f"SEGMENTS_SOURCE is {location.split('://', 1)[0]}://…: a URL cannot be read without "
-            "downloading a DuckDB extension; copy the files to a folder and name the folder"
+            f"{location.split('://', 1)[0]}://… is no folder, file or glob of this machine: what "
+            "lies elsewhere is copied first, see local_copy"
         )
         raise SourceError(message)
     root = Path(location).expanduser()
@@ -135,9 +134,13 @@ def table_of(entry: Path) -> str | None:
     return parent if parent in TABLE_NAMES else None
 
 
+def is_data_name(name: str, endings: tuple[str, ...] = DATA_ENDINGS) -> bool:
+    """Whether a file of this name holds rows: not hidden, and with one of these endings."""
+    return not name.startswith((".", "_")) and name.lower().endswith(endings)
+
+
 def _is_data(path: Path, endings: tuple[str, ...] = DATA_ENDINGS) -> bool:
-    hidden = path.name.startswith((".", "_"))
-    return not hidden and path.is_file() and path.name.lower().endswith(endings)
+    return is_data_name(path.name, endings) and path.is_file()
 
 
 def _ending(path: Path) -> str:

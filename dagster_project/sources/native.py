@@ -20,7 +20,7 @@ from dagster_project.sources.base import (
     create_temporary_tables,
 )
 from dagster_project.sources.errors import LoadError, SourceError
-from dagster_project.sources.parquet_rows import as_text
+from dagster_project.sources.parquet_rows import as_glob, as_text
 from dagster_project.sources.sql import identifier, literal
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _DATABASE = "native_source"
-_DELETED = "_fivetran_deleted"
+DELETED_MARK = "_fivetran_deleted"
+"""The native column that is true in rows a connector has deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,14 @@ def in_folder(root: Path, names: tuple[str, ...]) -> Native:
     for name in names:
         whole, parts = root / f"{name}.parquet", root / name
         if whole.is_file():
-            relations[name] = f"read_parquet({literal(str(whole))}, union_by_name = true)"
+            relations[name] = _parquet(as_glob(whole))
         elif parts.is_dir() and any(parts.glob("*.parquet")):
-            relations[name] = f"read_parquet({literal(f'{parts}/*.parquet')}, union_by_name = true)"
+            relations[name] = _parquet(f"{as_glob(parts)}/*.parquet")
     return Native(relations, root.name)
+
+
+def _parquet(pattern: str) -> str:
+    return f"read_parquet({literal(pattern)}, union_by_name = true)"
 
 
 def in_database(
@@ -149,8 +154,8 @@ def make_views(
             for name in names
         )
         rows = f"FROM {relation}" if relation is not None else "WHERE false"
-        if _DELETED in kinds:
-            rows += f" WHERE NOT coalesce({identifier(kinds[_DELETED][0])}::BOOLEAN, false)"
+        if DELETED_MARK in kinds:
+            rows += f" WHERE NOT coalesce({identifier(kinds[DELETED_MARK][0])}::BOOLEAN, false)"
         con.execute(f"CREATE OR REPLACE TEMP VIEW n_{table} AS SELECT {selected} {rows}")
     return present
 

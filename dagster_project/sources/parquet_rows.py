@@ -84,10 +84,13 @@ def schema(con: DuckDBPyConnection, path: Path, shown: str) -> list[tuple[str, s
 
 def relation(path: Path, *more: str) -> str:
     """SQL: the rows of the file at `path`; `more` are options of DuckDB's reader."""
-    # Brackets and stars in a real path must not act as a pattern.
-    escaped = "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
     options = ", ".join(("hive_partitioning = false", "binary_as_string = true", *more))
-    return f"read_parquet({literal(escaped)}, {options})"
+    return f"read_parquet({literal(as_glob(path))}, {options})"
+
+
+def as_glob(path: Path) -> str:
+    """The pattern that `path` fits and nothing else: brackets and stars may be in real names."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
 
 
 def as_text(column: str, kind: str, *, keep_nan: bool) -> str:

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
     from dagster_project.sources.contract import Table
 
-_ENDINGS = (".jsonl", ".jsonl.gz")
+RESULT_ENDINGS = (".jsonl", ".jsonl.gz")
+"""How the name of a result ends."""
+
 _KINDS = {"orders": "orders", "order_lines": "line_items", "customers": "customers"}
 _REPLACED = "bulk_replaced"
 _OWN_LINE = "file_no, source_line"
@@ -45,8 +47,8 @@ class ShopifyBulkSource:
     """
 
     def __init__(self, location: str | Path) -> None:
-        found = data_files(str(location), (*_ENDINGS, *DATA_ENDINGS))
-        self._files = [entry for entry in found if entry[0].name.lower().endswith(_ENDINGS)]
+        found = data_files(str(location), (*RESULT_ENDINGS, *DATA_ENDINGS))
+        self._files = [entry for entry in found if entry[0].name.lower().endswith(RESULT_ENDINGS)]
         self._companions: dict[str, list[tuple[Path, str]]] = {}
         self._warnings: list[str] = []
         for path, shown in found:
@@ -58,7 +60,7 @@ class ShopifyBulkSource:
         if not self._files:
             message = (
                 f"{location} has no result of a bulk operation: expected files ending in "
-                f"{' or '.join(_ENDINGS)}"
+                f"{' or '.join(RESULT_ENDINGS)}"
             )
             raise SourceError(message)
         self._read_by: tuple[DuckDBPyConnection, int] | None = None

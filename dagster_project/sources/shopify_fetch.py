@@ -59,7 +59,7 @@ class Account:
     `list_every_days` is how often all orders are listed; with 0 never, and deleted ones stay.
     """
 
-    token: str | None = field(repr=False)
+    token: str | None = field(default=None, repr=False)
     base_url: str | None = None
     list_every_days: int = 1
 

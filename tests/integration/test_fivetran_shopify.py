@@ -185,6 +185,22 @@ def test_a_folder_of_parquet(connector: Connector, tmp_path: Path):
     assert results["suppressions"].rows == 1
 
 
+@pytest.mark.parametrize("name", ["shop [1]", "shop*", "shop?"])
+def test_a_folder_with_a_name_that_looks_like_a_pattern(
+    connector: Connector, tmp_path: Path, name: str
+):
+    for folder, order_id in ((name, 1), ("shop 1", 2), ("shops", 3)):
+        (tmp_path / folder / "order_line").mkdir(parents=True)
+        connector.con.execute(f"COPY ({order(order_id)}) TO '{tmp_path / folder}/order.parquet'")
+        connector.con.execute(
+            f"COPY (SELECT 11 AS id, {order_id} AS order_id) "
+            f"TO '{tmp_path / folder}/order_line/1.parquet'"
+        )
+    connector.load(str(tmp_path / name))
+    assert connector.query("SELECT order_id FROM raw.orders") == [("1",)]
+    assert connector.query("SELECT order_id FROM raw.order_lines") == [("1",)]
+
+
 def test_two_schemas_have_to_be_told_apart(connector: Connector):
     connector.put("order", order(), schema="shop_us")
     connector.put("order", order(2), schema="shop_ca")

@@ -179,7 +179,7 @@ def test_no_orders(shop: Shop):
 def test_nothing_there_a_url_and_an_unknown_format(tmp_path: Path):
     with pytest.raises(SourceError, match="nowhere: there is no file"):
         CanonicalSource(tmp_path / "nowhere")
-    with pytest.raises(SourceError, match="a URL cannot be read"):
+    with pytest.raises(SourceError, match="https://… is no folder, file or glob of this machine"):
         CanonicalSource("https://example.com/orders.csv")
     with pytest.raises(
         SourceError, match=r"'xml'; this installation reads .*canonical.*shopify_csv"

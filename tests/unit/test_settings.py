@@ -6,11 +6,18 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import AliasChoices, ValidationError
 
 from dagster_project.settings import Settings, SettingsError, export_for_dbt, load_settings
 
-OURS = [str(field.validation_alias) for field in Settings.model_fields.values()]
+
+def names(alias: object) -> tuple[object, ...]:
+    return tuple(alias.choices) if isinstance(alias, AliasChoices) else (alias,)
+
+
+OURS = [
+    str(name) for field in Settings.model_fields.values() for name in names(field.validation_alias)
+]
 
 
 @pytest.fixture(autouse=True)
@@ -151,6 +158,44 @@ def test_settings_do_not_change():
 def test_the_alert_address_is_not_shown():
     settings = Settings(SEGMENTS_ALERT_WEBHOOK="https://hooks.example.com/secret")
     assert "secret" not in repr(settings)
+
+
+def test_the_variables_of_an_object_store_and_a_database_are_the_usual_ones(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    values = {
+        "SEGMENTS_SOURCE": "postgresql://shop:secret-1@host.example/shop",
+        "AWS_ACCESS_KEY_ID": "secret-2",
+        "AWS_SECRET_ACCESS_KEY": "secret-3",
+        "AWS_SESSION_TOKEN": "secret-4",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ENDPOINT_URL": "https://storage.example.com",
+        "AWS_CA_BUNDLE": "/etc/ssl/own.pem",
+        "PGPASSWORD": "secret-5",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert (
+        settings.source_location,
+        settings.aws_access_key_id,
+        settings.aws_secret_access_key,
+        settings.aws_session_token,
+        settings.aws_region,
+        settings.aws_endpoint_url,
+        settings.aws_ca_bundle,
+        settings.database_password,
+    ) == tuple(values.values())
+    assert "secret" not in repr(settings)
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://s3.example.com")
+    settings = load_settings()
+    assert (settings.aws_region, settings.aws_endpoint_url) == (
+        "us-west-2",
+        "https://s3.example.com",
+    )
+    monkeypatch.setenv("AWS_REGION", "")
+    assert load_settings().aws_region == "eu-central-1"
 
 
 def test_dbt_finds_the_same_warehouse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
