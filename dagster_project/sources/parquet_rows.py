@@ -49,7 +49,7 @@ def stage_rows(
     numeric = {
         canonical_slot(column.name)
         for column in table.columns
-        if column.kind in {Kind.MONEY, Kind.QUANTITY, Kind.POINTS, Kind.INTEGER}
+        if column.kind in {Kind.MONEY, Kind.RATE, Kind.QUANTITY, Kind.POINTS, Kind.INTEGER}
     }
     schema = _schema(con, path, shown)
     values = ", ".join(
