@@ -84,6 +84,7 @@ def _tables(settings: Settings) -> dg.AssetsDefinition:
                         min_kept_fraction=settings.min_kept_fraction,
                         forgotten_list=install_keep_out(_of_syncs(settings), con).list_id,
                         shop_country=settings.shop_country,
+                        shop_currency=settings.shop_currency,
                     )
                     for table in wanted:
                         started = time.monotonic()

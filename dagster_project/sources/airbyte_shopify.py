@@ -162,15 +162,20 @@ _LINES = f"""(
   LEFT JOIN allocated ON allocated.line_id = {_of("lines.element", "id")}
 )"""
 
-# What was paid back; without transactions what the lines of the refund add up to.
+# What was paid back; without transactions what the lines and the adjustments of the refund add up
+# to (an adjustment is negative when it gives money back). These are in the currency of the shop and
+# the order, as all other amounts; a transaction is in the currency that was paid with.
 _REFUNDS = f"""(
   WITH refunds AS (
-    SELECT order_id, {_of("element", "id")} AS refund_id, element
-    FROM {_each("refunds", "n_orders", "id AS order_id")} AS refunds
+    SELECT order_id, currency, {_of("element", "id")} AS refund_id, element
+    FROM {_each("refunds", "n_orders", "id AS order_id", "currency")} AS refunds
   ),
   paid AS (
-    SELECT refund_id, sum({money(_of("element", "amount"))}) AS amount
-    FROM {_each(_inside("transactions"), "refunds", "refund_id")} AS transactions
+    SELECT
+      refund_id,
+      sum({money(_of("element", "amount"))}) AS amount,
+      coalesce(bool_or({_of("element", "currency")} <> currency), false) AS is_foreign
+    FROM {_each(_inside("transactions"), "refunds", "refund_id", "currency")} AS transactions
     WHERE lower({_of("element", "kind")}) = 'refund'
       AND coalesce(lower({_of("element", "status")}), 'success') = 'success'
     GROUP BY refund_id
@@ -183,11 +188,28 @@ _REFUNDS = f"""(
       ) AS amount
     FROM {_each(_inside("refund_line_items"), "refunds", "refund_id")} AS refund_lines
     GROUP BY refund_id
+  ),
+  adjusted AS (
+    SELECT
+      refund_id,
+      sum(
+        {money(_of("element", "amount"))} + coalesce({money(_of("element", "tax_amount"))}, 0)
+      ) AS amount
+    FROM {_each(_inside("order_adjustments"), "refunds", "refund_id")} AS adjustments
+    GROUP BY refund_id
   )
-  SELECT refunds.*, coalesce(paid.amount, of_lines.amount, 0)::VARCHAR AS amount
+  SELECT
+    refunds.*,
+    CASE
+      WHEN NOT paid.is_foreign THEN paid.amount
+      -- What else is known of a refund that was paid in another currency may be nothing.
+      WHEN coalesce(of_lines.amount, adjusted.amount) IS NOT NULL OR paid.is_foreign IS NULL
+        THEN coalesce(of_lines.amount, 0) - coalesce(adjusted.amount, 0)
+    END::VARCHAR AS amount
   FROM refunds
   LEFT JOIN paid USING (refund_id)
   LEFT JOIN of_lines USING (refund_id)
+  LEFT JOIN adjusted USING (refund_id)
 )"""
 
 _DISCOUNT_COLUMNS = ("orders.discount_applications", "orders.discount_codes")

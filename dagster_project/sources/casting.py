@@ -39,12 +39,19 @@ def typed(column: Column, value: str, shop_timezone: str) -> str:
     expressions = {
         Kind.TEXT: value,
         Kind.WORD: _word(value, column.words),
+        Kind.CURRENCY: f"CASE WHEN {is_currency(value)} THEN upper({value}) END",
         Kind.FLAG: _flag(value),
         Kind.INSTANT: _instant(value, shop_timezone),
         Kind.DAY: _day(value, shop_timezone),
         Kind.INTEGER: _whole(value),
+        Kind.RATE: _above_zero(value, column.kind.sql_type),
     }
     return expressions.get(column.kind) or _number(value, column.kind.sql_type)
+
+
+def is_currency(value: str) -> str:
+    """SQL: whether `value` looks like a code of ISO 4217."""
+    return f"regexp_full_match({value}, '[A-Za-z]{{3}}')"
 
 
 def _word(value: str, words: tuple[str, ...]) -> str:
@@ -81,6 +88,11 @@ def _number(value: str, sql_type: str) -> str:
     )
 
 
+def _above_zero(value: str, sql_type: str) -> str:
+    number = _number(value, sql_type)
+    return f"CASE WHEN {number} > 0 THEN {number} END"
+
+
 def _instant(value: str, shop_timezone: str) -> str:
     """SQL: a point in time; without an offset it is shop-local.
 
@@ -105,18 +117,18 @@ def _instant(value: str, shop_timezone: str) -> str:
     END"""
 
 
+_COMPLAINTS = {
+    Kind.CURRENCY: "is not a currency of three letters",
+    Kind.RATE: "is not a number above 0",
+    Kind.FLAG: "is not true or false",
+    Kind.INSTANT: "is not a timestamp",
+    Kind.DAY: "is not a date",
+    Kind.INTEGER: "is not a whole number",
+}
+
+
 def complaint(column: Column) -> str:
     """What is wrong with a value of `column` that is there and cannot be typed."""
-    match column.kind:
-        case Kind.WORD:
-            return "is not one of " + ", ".join(column.words)
-        case Kind.FLAG:
-            return "is not true or false"
-        case Kind.INSTANT:
-            return "is not a timestamp"
-        case Kind.DAY:
-            return "is not a date"
-        case Kind.INTEGER:
-            return "is not a whole number"
-        case _:
-            return "is not a number"
+    if column.kind is Kind.WORD:
+        return "is not one of " + ", ".join(column.words)
+    return _COMPLAINTS.get(column.kind, "is not a number")

@@ -15,9 +15,11 @@ class Kind(Enum):
 
     TEXT = auto()
     WORD = auto()
+    CURRENCY = auto()
     INSTANT = auto()
     DAY = auto()
     MONEY = auto()
+    RATE = auto()
     QUANTITY = auto()
     POINTS = auto()
     INTEGER = auto()
@@ -32,9 +34,12 @@ class Kind(Enum):
 _SQL_TYPES = {
     Kind.TEXT: "VARCHAR",
     Kind.WORD: "VARCHAR",
+    Kind.CURRENCY: "VARCHAR",
     Kind.INSTANT: "TIMESTAMP WITH TIME ZONE",
     Kind.DAY: "DATE",
     Kind.MONEY: "DECIMAL(18,4)",
+    # A small unit of one currency may be worth a hundred-thousandth of another.
+    Kind.RATE: "DECIMAL(18,10)",
     Kind.QUANTITY: "DECIMAL(18,3)",
     Kind.POINTS: "DECIMAL(18,2)",
     Kind.INTEGER: "INTEGER",
@@ -47,7 +52,8 @@ class Column:
     """One canonical column.
 
     `words` are the allowed values of a WORD column; it is stored trimmed and in lower case, because
-    `Subscribed` and `subscribed` are one consent and every rule downstream compares exactly.
+    `Subscribed` and `subscribed` are one consent and every rule downstream compares exactly. A
+    CURRENCY is three letters, stored in upper case; a RATE is above 0.
     """
 
     name: str
@@ -103,6 +109,16 @@ def _many(kind: Kind, *names: str) -> tuple[Column, ...]:
 
 
 TABLES: tuple[Table, ...] = (
+    # Before the orders: these are loaded only when every currency they are in has its rate.
+    Table(
+        "exchange_rates",
+        (
+            _need("currency", Kind.CURRENCY),
+            _need("rate", Kind.RATE),
+            Column("valid_from", Kind.DAY),
+        ),
+        key=("currency", "valid_from"),
+    ),
     Table(
         "orders",
         (

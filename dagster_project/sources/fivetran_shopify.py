@@ -35,7 +35,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "order_line_refund": ("refund_id", "order_line_id", "quantity", "subtotal", "total_tax"),
     "refund_line_item": ("refund_id", "order_line_id", "quantity", "subtotal", "total_tax"),
     "order_adjustment": ("refund_id", "amount", "tax_amount"),
-    "transaction": ("refund_id", "kind", "status", "amount"),
+    "transaction": ("refund_id", "kind", "status", "amount", "currency"),
     "customer": (
         *("id", "email", "phone", "first_name", "last_name", "created_at", "accepts_marketing"),
         *("email_marketing_consent_state", "email_marketing_consent_consent_updated_at"),
@@ -135,16 +135,31 @@ _LINES = f"""(
 )"""
 
 # What was paid back; without transactions what the lines and the adjustments of the refund add up
-# to (an adjustment is negative when it gives money back).
+# to (an adjustment is negative when it gives money back). These are in the currency of the shop and
+# the order, as all other amounts; a transaction is in the currency that was paid with.
 _REFUNDS = f"""(
   SELECT
     refunds.*,
-    coalesce(paid.amount, coalesce(of_lines.amount, 0) - coalesce(adjusted.amount, 0)) AS amount
+    CASE
+      WHEN NOT paid.is_foreign THEN paid.amount
+      -- What else is known of a refund that was paid in another currency may be nothing.
+      WHEN coalesce(of_lines.amount, adjusted.amount) IS NOT NULL OR paid.is_foreign IS NULL
+        THEN coalesce(of_lines.amount, 0) - coalesce(adjusted.amount, 0)
+    END AS amount
   FROM n_refund AS refunds
   LEFT JOIN (
-    SELECT refund_id, sum({money("amount")}) AS amount FROM n_transaction
-    WHERE lower(kind) = 'refund' AND coalesce(lower(status), 'success') = 'success'
-    GROUP BY refund_id
+    SELECT
+      transactions.refund_id,
+      sum({money("transactions.amount")}) AS amount,
+      coalesce(
+        bool_or(transactions.currency <> coalesce(orders.currency, orders.currency_code)), false
+      ) AS is_foreign
+    FROM n_transaction AS transactions
+    LEFT JOIN n_refund AS of_order ON of_order.id = transactions.refund_id
+    LEFT JOIN n_order AS orders ON orders.id = of_order.order_id
+    WHERE lower(transactions.kind) = 'refund'
+      AND coalesce(lower(transactions.status), 'success') = 'success'
+    GROUP BY transactions.refund_id
   ) AS paid ON paid.refund_id = refunds.id
   LEFT JOIN (
     SELECT

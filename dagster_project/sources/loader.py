@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dagster_project.sources import checks, forgotten, straight
+from dagster_project.sources import checks, currencies, forgotten, straight
 from dagster_project.sources.base import (
     MALFORMED_ROWS,
     STAGED_ROWS,
@@ -66,6 +66,8 @@ class LoadOptions:
     (see `syncs.install_keep_out`), None when nobody was forgotten. Their phones without a country
     code belong to `shop_country` (ISO 3166-1 alpha-2).
 
+    Amounts are in `shop_currency` (ISO 4217), or in a currency of the table `exchange_rates`.
+
     A required table with less than `min_kept_fraction` (0 to 1) of the rows its last load had is
     refused: an order history grows, so a file so much smaller is a part of one.
     """
@@ -75,6 +77,7 @@ class LoadOptions:
     min_kept_fraction: float = 0.5
     forgotten_list: str | None = None
     shop_country: str = "US"
+    shop_currency: str = "USD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,8 @@ def load_table(
 
     Raises:
         LoadError: too many rows were rejected (they are in `raw.rejected_rows`), a required column
-            is missing or a file cannot be read. The table of the previous load is untouched.
+            is missing, a file cannot be read, or orders are in a currency without a rate. The table
+            of the previous load is untouched.
     """
     ensure_bookkeeping(con)
     if isinstance(source, ParquetSource) and (result := _straight(con, table, source, options)):
@@ -217,6 +221,13 @@ def _store(
         raise _refusal(con, table, staged, options=options, rows=rows + kept, reasons=reasons)
     if table.required:
         _require_history(con, table, rows + kept, rejected, options.min_kept_fraction)
+    currencies.require_rates(
+        con,
+        table,
+        staged,
+        shop_currency=options.shop_currency,
+        shop_timezone=options.shop_timezone,
+    )
     with _transaction(con):
         if staged.replaces is None:
             _store_rows(con, table, staged, only)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from dagster_project.sources.contract import Table
 
 
+NUMERIC = {Kind.MONEY, Kind.RATE, Kind.QUANTITY, Kind.POINTS, Kind.INTEGER}
+"""Where a NaN is a wrong value, and not the gap that it is elsewhere."""
+
+
 def read_names(con: DuckDBPyConnection, path: Path, shown: str) -> tuple[str, ...]:
     """The column names of the file at `path`, called `shown` in messages.
 
@@ -46,11 +50,7 @@ def stage_rows(
     Raises:
         LoadError: the file is damaged.
     """
-    numeric = {
-        canonical_slot(column.name)
-        for column in table.columns
-        if column.kind in {Kind.MONEY, Kind.QUANTITY, Kind.POINTS, Kind.INTEGER}
-    }
+    numeric = {canonical_slot(column.name) for column in table.columns if column.kind in NUMERIC}
     columns_of_file = schema(con, path, shown)
     values = ", ".join(
         f"nullif({as_text(identifier(name), kind, keep_nan=slot in numeric)}, '')"

@@ -32,6 +32,7 @@ IN_ORDER = "CASE WHEN failed THEN error('a row has to be rejected') ELSE true EN
 NotInOrderError = duckdb.InvalidInputException
 """What that error is."""
 
+# What a cast alone tells; a rate has to be above 0, too.
 _NUMBERS = {Kind.MONEY, Kind.QUANTITY, Kind.POINTS, Kind.INTEGER}
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 _SAME = {
@@ -125,7 +126,7 @@ def _converted(column: Column, native: str, kind: str, shop_timezone: str) -> tu
     elif (column.kind in _NUMBERS and kind.endswith("INT")) or kind == "INTEGER":
         value, text = f"TRY_CAST({name} AS {column.kind.sql_type})", name
     else:
-        raw = parquet_rows.as_text(name, kind, keep_nan=column.kind in _NUMBERS)
+        raw = parquet_rows.as_text(name, kind, keep_nan=column.kind in parquet_rows.NUMERIC)
         if column.kind is Kind.TEXT:
             value = f"nullif({raw}, '')"
             return value, f"{filled(raw)} IS NULL" if column.required else ""

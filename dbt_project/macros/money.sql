@@ -3,6 +3,19 @@
   cast({{ expression }} as decimal(18, 2))
 {%- endmacro %}
 
+{#
+  An amount of an order in shop currency, four decimals as in the source; `order_rates` has to be joined. An amount that
+  is in shop currency already stays untouched; one that nobody can convert is null, and a data test says so.
+#}
+{% macro in_shop_currency(amount) -%}
+  case when order_rates.order_id is null then {{ amount }} else cast({{ exact_in_shop_currency(amount) }} as decimal(18, 4)) end
+{%- endmacro %}
+
+{# The same for an order in another currency, not rounded. The product of two decimals of 18 digits has 18 in some engines. #}
+{% macro exact_in_shop_currency(amount) -%}
+  cast({{ amount }} as decimal(28, 4)) * order_rates.rate
+{%- endmacro %}
+
 {# A sum of amounts. A plain sum is twice as wide, in every column and every sum behind it, and twice as slow. #}
 {% macro total(amount) -%}
   cast(sum({{ amount }}) as decimal(18, 4))
@@ -52,4 +65,9 @@
 {# Paying with a gift card is a way of paying, not a discount, whatever a source calls it. #}
 {% macro is_discount(kind) -%}
   ({{ kind }} is null or {{ kind }} not like 'gift%card')
+{%- endmacro %}
+
+{# The shop's currency as a text of SQL. #}
+{% macro shop_currency() -%}
+  '{{ dbt.escape_single_quotes(var("shop_currency") | upper) }}'
 {%- endmacro %}

@@ -129,10 +129,11 @@ def test_one_more_day_sends_only_what_changed(home: Path) -> None:
 def test_trap_14_another_currency_publishes_and_sends_nothing(home: Path) -> None:
     before = (published(home, "select publication_id from publication"), writes(home))
 
-    # The sample's amounts are dollars: the currency test fails after the tables were built.
     result = run_daily(home, SEGMENTS_AS_OF=TOMORROW, SHOP_CURRENCY="EUR")
 
     assert result.returncode != 0
+    assert "orders must be in SHOP_CURRENCY, EUR" in result.stderr
+    assert " in USD: add exchange_rates.csv" in result.stderr
     assert (published(home, "select publication_id from publication"), writes(home)) == before
 
 

@@ -35,6 +35,7 @@ class Shop:
         self.con = duckdb.connect(str(folder / "warehouse.duckdb"))
         self.con.execute("SET TimeZone = 'UTC'")
         self.timezone = "America/New_York"
+        self.currency = "USD"
 
     def put(self, name: str, content: str | bytes) -> None:
         path = self.root / name
@@ -44,7 +45,12 @@ class Shop:
     def load(self, table: str = "orders", fraction: float = 1.0, kept: float = 0.0) -> LoadResult:
         if table != "orders" and not (self.root / "orders.csv").exists():
             self.put("orders.csv", ORDERS)
-        options = LoadOptions(self.timezone, max_rejected_fraction=fraction, min_kept_fraction=kept)
+        options = LoadOptions(
+            self.timezone,
+            max_rejected_fraction=fraction,
+            min_kept_fraction=kept,
+            shop_currency=self.currency,
+        )
         return load_table(self.con, table_named(table), CanonicalSource(self.root), options)
 
     def orders(self, content: str | bytes, fraction: float = 1.0, kept: float = 0.0) -> LoadResult:

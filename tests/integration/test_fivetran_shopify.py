@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,36 @@ def test_a_refund_is_what_was_paid_back_or_what_its_lines_add_up_to(connector: C
         ("8", 12.5),
     ]
     assert connector.query("SELECT refunded_quantity FROM raw.order_lines") == [(1,)]
+
+
+def test_trap_14_amounts_are_the_shops_whatever_was_paid_with(connector: Connector):
+    connector.put("order", order(currency="'USD'", presentment_currency="'EUR'"))
+    connector.put(
+        "refund",
+        "SELECT unnest([7, 8, 9, 10]) AS id, 1 AS order_id, TIMESTAMP '2026-02-01' AS created_at",
+    )
+    connector.put(
+        "transaction",
+        "SELECT 7 AS refund_id, 'refund' AS kind, 'success' AS status, 8.0 AS amount, "
+        "'EUR' AS currency UNION ALL SELECT 8, 'refund', 'success', 4.0, 'USD' "
+        "UNION ALL SELECT 9, 'refund', 'success', 3.0, 'EUR' "
+        "UNION ALL SELECT 10, 'refund', 'success', 2.0, 'EUR'",
+    )
+    connector.put(
+        "order_line_refund",
+        "SELECT 7 AS refund_id, 11 AS order_line_id, 1 AS quantity, 9.0 AS subtotal, "
+        "0.5 AS total_tax",
+    )
+    connector.put("order_adjustment", "SELECT 10 AS refund_id, -2.25 AS amount, 0.0 AS tax_amount")
+    # One whose amount nobody knows is rejected rather than taken for nothing.
+    results = connector.load(rejected=1.0)
+    assert connector.query("SELECT currency, total_amount FROM raw.orders") == [("USD", 37)]
+    assert connector.query("SELECT refund_id, amount FROM raw.refunds ORDER BY amount") == [
+        ("10", Decimal("2.25")),
+        ("8", 4),
+        ("7", Decimal("9.5")),
+    ]
+    assert results["refunds"].reasons == {"amount is missing": 1}
 
 
 def test_the_graphql_connector_names_things_otherwise(connector: Connector):

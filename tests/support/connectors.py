@@ -25,10 +25,11 @@ class Connector:
             con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
             con.execute(f'CREATE TABLE {schema}."{table}" AS {query}')
 
-    def load(self, location: str | None = None) -> dict[str, LoadResult]:
-        """Load the file, or another location."""
+    def load(self, location: str | None = None, rejected: float = 0.01) -> dict[str, LoadResult]:
+        """Load the file, or another location; above a share of `rejected` rows it is refused."""
         source = open_source(self._source_format, location or str(self.file))
-        results = load(self.con, source, LoadOptions("America/New_York"))
+        options = LoadOptions("America/New_York", max_rejected_fraction=rejected)
+        results = load(self.con, source, options)
         return {result.table: result for result in results}
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:

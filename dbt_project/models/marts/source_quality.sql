@@ -63,6 +63,9 @@ answers as (
   union all
   select 'orders_in_currency', count(*), coalesce(currency, 'not given') from orders group by currency
   union all
+  -- One that has no rate stops the build before.
+  select 'orders_converted', count(*), currency from orders where currency <> {{ shop_currency() }} group by currency
+  union all
   select 'discount_records_of_kind', count(*), coalesce(kind, 'not given') from {{ ref('stg_order_discounts') }} group by kind
   union all
   select 'refunds_without_order', count(*), 'refunds of orders that were not loaded'

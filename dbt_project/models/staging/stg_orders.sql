@@ -8,6 +8,12 @@ phone_numbers as (
 
   select * from {{ source('raw', 'phone_numbers') }}
 
+),
+
+order_rates as (
+
+  select * from {{ ref('stg_order_rates') }}
+
 )
 
 select
@@ -22,12 +28,12 @@ select
   coalesce(orders.is_test, false) as is_test,
   lower(nullif(trim(orders.source_name), '')) as source_name,
   upper(nullif(trim(orders.currency), '')) as currency,
-  orders.gross_amount,
-  orders.discount_amount,
-  orders.shipping_amount,
-  orders.tax_amount,
-  orders.refunded_amount,
-  orders.total_amount,
+  {{ in_shop_currency('orders.gross_amount') }} as gross_amount,
+  {{ in_shop_currency('orders.discount_amount') }} as discount_amount,
+  {{ in_shop_currency('orders.shipping_amount') }} as shipping_amount,
+  {{ in_shop_currency('orders.tax_amount') }} as tax_amount,
+  {{ in_shop_currency('orders.refunded_amount') }} as refunded_amount,
+  {{ in_shop_currency('orders.total_amount') }} as total_amount,
   nullif(trim(orders.ship_country), '') as ship_country,
   nullif(trim(orders.ship_region), '') as ship_region,
   nullif(trim(orders.ship_city), '') as ship_city,
@@ -39,3 +45,5 @@ select
 from orders
 left join phone_numbers
   on phone_numbers.phone = orders.phone
+left join order_rates
+  on order_rates.order_id = orders.order_id
