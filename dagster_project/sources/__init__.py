@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from dagster_project.sources.airbyte_shopify import AIRBYTE_SHOPIFY
-from dagster_project.sources.base import Source, Staged
+from dagster_project.sources.base import History, Source, Staged
 from dagster_project.sources.canonical import CanonicalSource
 from dagster_project.sources.connector import ConnectorSource
 from dagster_project.sources.contract import TABLE_NAMES, TABLES, Table, table_named
@@ -28,6 +28,7 @@ __all__ = [
     "TABLES",
     "TABLE_NAMES",
     "CanonicalSource",
+    "History",
     "LoadError",
     "LoadOptions",
     "LoadResult",

@@ -23,6 +23,7 @@ from dagster_project.sources.raw_tables import (
     LINKS,
     RENEWED_REQUESTS,
     ensure_bookkeeping,
+    store_history,
 )
 from dagster_project.sources.sql import identifier, literal
 
@@ -111,7 +112,7 @@ def load_table(
     try:
         found = source.stage(con, table)
         if found is None:
-            return _store_empty(con, table, options)
+            return _store_empty(con, table, source, options)
         staged = found
         if options.forgotten_list is not None:
             staged = forgotten.forget(
@@ -125,7 +126,7 @@ def load_table(
         duplicates = checks.drop_duplicates(con, table, staged)
         if options.forgotten_list is not None:
             forgotten.forget_rejected(con)
-        return _store(con, table, staged, options, found=found, duplicates=duplicates)
+        return _store(con, table, source, staged, options, found=found, duplicates=duplicates)
     finally:
         for temporary in _TEMPORARY:
             con.execute(f"DROP TABLE IF EXISTS {temporary}")
@@ -134,6 +135,7 @@ def load_table(
 def _store(
     con: DuckDBPyConnection,
     table: Table,
+    source: Source,
     staged: Staged,
     options: LoadOptions,
     *,
@@ -163,6 +165,7 @@ def _store(
         _store_rows(con, table, staged)
         _store_rejected(con, table, staged)
         _store_columns(con, table, found.present)
+        _store_history(con, table, source)
         _store_keeping_out(con, table, options)
     return LoadResult(
         table=table.name,
@@ -222,12 +225,15 @@ def _store_rows(con: DuckDBPyConnection, table: Table, staged: Staged) -> None:
     )
 
 
-def _store_empty(con: DuckDBPyConnection, table: Table, options: LoadOptions) -> LoadResult:
+def _store_empty(
+    con: DuckDBPyConnection, table: Table, source: Source, options: LoadOptions
+) -> LoadResult:
     columns = ", ".join(f"{identifier(c.name)} {c.kind.sql_type}" for c in table.columns)
     with _transaction(con):
         con.execute(f"CREATE OR REPLACE TABLE raw.{identifier(table.name)} ({columns})")
         con.execute("DELETE FROM raw.rejected_rows WHERE table_name = ?", [table.name])
         _store_columns(con, table, ())
+        _store_history(con, table, source)
         _store_keeping_out(con, table, options)
     return LoadResult(
         table=table.name,
@@ -249,6 +255,12 @@ def _store_columns(con: DuckDBPyConnection, table: Table, present: tuple[str, ..
         "SELECT ?, name, list_contains(?::VARCHAR[], name) FROM (SELECT unnest(?) AS name)",
         [table.name, list(present), [column.name for column in table.columns]],
     )
+
+
+def _store_history(con: DuckDBPyConnection, table: Table, source: Source) -> None:
+    """Remember with the orders where they begin."""
+    if table.name == "orders":
+        store_history(con, source.history())
 
 
 def _store_keeping_out(con: DuckDBPyConnection, table: Table, options: LoadOptions) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from dagster_project.sources.base import History
+
 KNOWN_PHONES = "raw.phone_numbers"
 """(phone, e164, region): every text that was parsed as a phone."""
 
@@ -19,6 +21,9 @@ LINKS = "raw.forgotten_links"
 KEPT_OUT = "raw.kept_out"
 """(table_name, list_id): which list of forgotten people a table was loaded with."""
 
+SOURCE_HISTORY = "raw.source_history"
+"""(whole_from, reason): what the source says of older orders it does not give; often no row."""
+
 _TABLES = (
     """raw.rejected_rows
     (table_name VARCHAR, source_file VARCHAR, source_line BIGINT, reason VARCHAR, row VARCHAR)""",
@@ -28,6 +33,7 @@ _TABLES = (
     (table_name VARCHAR, customer_id VARCHAR, email VARCHAR, requested_at TIMESTAMPTZ)""",
     f"{LINKS} (table_name VARCHAR, kind VARCHAR, a UUID, b UUID)",
     f"{KEPT_OUT} (table_name VARCHAR, list_id VARCHAR)",
+    f"{SOURCE_HISTORY} (whole_from DATE, reason VARCHAR)",
 )
 
 
@@ -36,6 +42,15 @@ def ensure_bookkeeping(con: DuckDBPyConnection) -> None:
     con.execute("CREATE SCHEMA IF NOT EXISTS raw")
     for table in _TABLES:
         con.execute(f"CREATE TABLE IF NOT EXISTS {table}")
+
+
+def store_history(con: DuckDBPyConnection, history: History | None) -> None:
+    """Replace what the source said of older orders it does not give."""
+    con.execute(f"DELETE FROM {SOURCE_HISTORY}")
+    if history is not None:
+        con.execute(
+            f"INSERT INTO {SOURCE_HISTORY} VALUES (?, ?)", [history.whole_from, history.reason]
+        )
 
 
 def loaded_tables(con: DuckDBPyConnection) -> set[str]:
