@@ -283,7 +283,7 @@ def _store_rejected(con: DuckDBPyConnection, table: Table, staged: Staged) -> No
     con.execute(
         f"""
         INSERT INTO raw.rejected_rows
-        SELECT ?, (?::VARCHAR[])[file_no + 1], source_line, reason, row
+        SELECT ?, (?::VARCHAR[])[file_no + 1], source_line, reason, row, kinds
         FROM {checks.REJECTED_ROWS}
         ORDER BY file_no, source_line
         """,

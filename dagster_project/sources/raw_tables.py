@@ -21,12 +21,17 @@ LINKS = "raw.forgotten_links"
 KEPT_OUT = "raw.kept_out"
 """(table_name, list_id): which list of forgotten people a table was loaded with."""
 
+REJECTED = "raw.rejected_rows"
+"""(table_name, source_file, source_line, reason, row, kinds): rows that were not loaded. `reason`
+may quote a value, `kinds` are the same reasons without any."""
+
 SOURCE_HISTORY = "raw.source_history"
 """(whole_from, reason): what the source says of older orders it does not give; often no row."""
 
 _TABLES = (
-    """raw.rejected_rows
-    (table_name VARCHAR, source_file VARCHAR, source_line BIGINT, reason VARCHAR, row VARCHAR)""",
+    f"""{REJECTED}
+    (table_name VARCHAR, source_file VARCHAR, source_line BIGINT, reason VARCHAR, row VARCHAR,
+     kinds VARCHAR[])""",
     "raw.source_columns (table_name VARCHAR, column_name VARCHAR, present BOOLEAN)",
     f"{KNOWN_PHONES} (phone VARCHAR, e164 VARCHAR, region VARCHAR)",
     f"""{RENEWED_REQUESTS}
@@ -42,6 +47,8 @@ def ensure_bookkeeping(con: DuckDBPyConnection) -> None:
     con.execute("CREATE SCHEMA IF NOT EXISTS raw")
     for table in _TABLES:
         con.execute(f"CREATE TABLE IF NOT EXISTS {table}")
+    # A warehouse of before this column was there.
+    con.execute(f"ALTER TABLE {REJECTED} ADD COLUMN IF NOT EXISTS kinds VARCHAR[]")
 
 
 def store_history(con: DuckDBPyConnection, history: History | None) -> None:

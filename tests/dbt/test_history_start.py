@@ -10,7 +10,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from dagster_project.checks import QUALITY
 from dagster_project.sources import (
+    TABLE_NAMES,
     CanonicalSource,
     History,
     LoadOptions,
@@ -190,3 +192,34 @@ def test_trap_24_gaps_that_only_the_platforms_counts_show_mark_what_needs_all_or
     assert {name for name in marked if not name.startswith("campaign_")} - set(found) == {
         "bought_amber_mill_this_quarter"
     }
+
+
+def test_checks_are_the_shares_that_have_a_threshold(con: duckdb.DuckDBPyConnection) -> None:
+    for shop in ("cut", "whole"):
+        rows = con.execute(
+            f'SELECT "check" FROM {shop}.source_quality WHERE threshold IS NOT NULL'
+        ).fetchall()
+        assert sorted(name for (name,) in rows) == sorted(QUALITY)
+
+
+def test_a_whole_sample_passes_and_a_cut_one_does_not(con: duckdb.DuckDBPyConnection) -> None:
+    failed = 'SELECT "check" FROM {}.source_quality WHERE NOT passed ORDER BY 1'
+    assert con.execute(failed.format("whole")).fetchall() == []
+    assert con.execute(failed.format("cut")).fetchall() == [
+        ("customers_with_missing_orders_share",),
+        ("discount_records_without_order_share",),
+        ("refunds_without_order_share",),
+    ]
+
+
+def test_rows_of_every_canonical_table_are_counted(cut_home: Path) -> None:
+    with duckdb.connect(str(cut_home / "warehouse.duckdb"), read_only=True) as warehouse:
+        counted = dict(
+            warehouse.execute(
+                "SELECT table_name, row_count FROM staging.stg_loaded_rows"
+            ).fetchall()
+        )
+        assert counted == {
+            name: warehouse.execute(f"SELECT count(*) FROM raw.{name}").fetchall()[0][0]
+            for name in TABLE_NAMES
+        }
