@@ -22,13 +22,19 @@ FACTS = (
 )
 """What an order says that can move somebody between segments; the rest may change unseen."""
 
-RULES = """
+# A left-censored segment follows the same rule as an available one: what is known of it differs.
+_RULE = (
+    "segment, parameters, CASE status WHEN 'left_censored' THEN 'available' ELSE status END "
+    "AS status"
+)
+
+RULES = f"""
 CREATE TABLE published.main.published_rules AS
 SELECT publication_id, as_of, segment, parameters, status FROM previous.main.published_rules
 UNION ALL
 SELECT $publication_id, $as_of, segment, now.parameters, coalesce(now.status, 'removed')
-FROM (SELECT segment, parameters, status FROM published.main.segment_catalog) AS now
-FULL JOIN (SELECT segment, parameters, status FROM previous.main.segment_catalog) AS before
+FROM (SELECT {_RULE} FROM published.main.segment_catalog) AS now
+FULL JOIN (SELECT {_RULE} FROM previous.main.segment_catalog) AS before
     USING (segment)
 WHERE now.status IS DISTINCT FROM before.status
     OR now.parameters IS DISTINCT FROM before.parameters

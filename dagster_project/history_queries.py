@@ -121,7 +121,8 @@ COMMENTS: dict[str, str] = {
     "COLUMN published_rules.segment": "Id of the segment.",
     "COLUMN published_rules.parameters": "Parameters from then on, JSON; null when removed.",
     "COLUMN published_rules.status": (
-        "available, unavailable, or removed when the segment is no longer in the catalog."
+        "available (also when left-censored), unavailable, or removed when the segment is no "
+        "longer in the catalog."
     ),
     "TABLE published_changes": (
         "Who was added to or removed from a segment by a publication, compared with the one "

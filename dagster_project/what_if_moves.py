@@ -39,7 +39,8 @@ class Segment:
         if self.status_before == self.status_after:
             return ""
         if self.status_before is None:
-            return "appears" if self.status_after == "available" else "appears, unavailable"
+            status = "" if self.status_after == "available" else f", {self.status_after}"
+            return f"appears{status}"
         if self.status_after is None:
             return "disappears"
         return f"becomes {self.status_after}" + (f": {self.reason}" if self.reason else "")

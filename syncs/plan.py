@@ -23,7 +23,7 @@ from syncs.ledger_layout import UNCERTAIN
 from syncs.past import Past
 from syncs.records import LOOKED_AT, Cause, Plan, Shape
 from syncs.spec import AnySpec, AudienceSpec, EventSpec, ProfileSpec
-from syncs.wanted import Properties, check_names, properties_of
+from syncs.wanted import Properties, censored, check_names, properties_of
 from syncs.workspace import Workspace
 
 
@@ -199,6 +199,7 @@ def _counted(
         seconds=round(requests * limit.seconds / limit.count, 1),
         deferred=deferred,
         terms=inputs.term_sizes(spec, work),
+        censored=censored(spec, work),
     )
 
 

@@ -60,6 +60,10 @@ def notes(plan: Plan) -> list[str]:
     if len(plan.terms) > 1:
         sizes = ", ".join(f"{segment} {n}" for segment, n in plan.terms.items())
         said.append(f"{plan.sync}: segments of the audience: {sizes}")
+    said += [
+        f"{plan.sync}: left-censored, so who bought before may be wrong: {', '.join(named)} ({why})"
+        for why, named in plan.censored.items()
+    ]
     said += [f"{plan.sync}: refused by {f.guard}: {f.message}" for f in plan.refused]
     if plan.refused:
         said.append(

@@ -210,6 +210,7 @@ class Plan:
         unchanged: people of whom the destination holds what it should.
         deferred: rows left for later runs because the spec paces them, by change and cause.
         terms: members of each segment that the audience names.
+        censored: left-censored segments that the spec names, by the reason.
         requests: writes needed at least.
         seconds: how long they take at the vendor's limits, at least.
     """
@@ -227,6 +228,7 @@ class Plan:
     seconds: float
     deferred: Mapping[str, int] = field(default_factory=dict)
     terms: Mapping[str, int] = field(default_factory=dict)
+    censored: Mapping[str, Sequence[str]] = field(default_factory=dict)
     refused: Sequence[GuardFinding] = ()
 
     def count(self, change: Change | None = None, cause: Cause | None = None) -> int:

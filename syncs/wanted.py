@@ -53,11 +53,10 @@ def check_names(spec: AnySpec, work: Workspace) -> None:
     Raises:
         PublishedDataError: one is unknown (with the nearest known word) or unavailable.
     """
+    words = _words(spec)
     named = set(spec.segments)
-    if not isinstance(spec, AudienceSpec):
-        words = [v for v in spec.properties.values() if isinstance(v, str)]
-        named |= {word for word in words if word not in work.columns and word in work.segments}
-        _check_columns([w for w in words if w not in work.segments], work)
+    named |= {word for word in words if word not in work.columns and word in work.segments}
+    _check_columns([w for w in words if w not in work.segments], work)
     _check_columns(list(spec.identify_by.values()), work)
     for segment in sorted(named):
         if segment not in work.segments:
@@ -69,6 +68,21 @@ def check_names(spec: AnySpec, work: Workspace) -> None:
                 "the destination is left as it is"
             )
             raise PublishedDataError(message)
+
+
+def censored(spec: AnySpec, work: Workspace) -> dict[str, list[str]]:
+    """The left-censored segments that a spec names, also as a property, by the reason."""
+    found: dict[str, list[str]] = {}
+    for name in sorted({*spec.segments, *_words(spec)} & work.censored.keys()):
+        found.setdefault(work.censored[name], []).append(name)
+    return found
+
+
+def _words(spec: AnySpec) -> list[str]:
+    """The columns and segments that the properties of a spec name."""
+    if isinstance(spec, AudienceSpec):
+        return []
+    return [value for value in spec.properties.values() if isinstance(value, str)]
 
 
 def _check_columns(names: Sequence[str], work: Workspace) -> None:

@@ -49,13 +49,21 @@ class Publication:
 
 @dataclass(frozen=True)
 class Workspace:
-    """One connection, what is attached to it, and what is known about that."""
+    """One connection, what is attached to it, and what is known about that.
+
+    Attributes:
+        columns: type of each column of the published customers.
+        segments: status of each published segment.
+        unavailable: why, of each segment that cannot be told.
+        censored: why, of each segment that older orders than the known ones could change.
+    """
 
     con: duckdb.DuckDBPyConnection
     publication: Publication
     columns: dict[str, str]
     segments: dict[str, str]
     unavailable: dict[str, str]
+    censored: dict[str, str]
     tables: frozenset[str]
     country: str
 
@@ -159,8 +167,10 @@ def _described(con: duckdb.DuckDBPyConnection, settings: SyncSettings) -> Worksp
             "select table_name from duckdb_tables() where database_name = 'pub'"
         ).fetchall()
         rules = con.execute(
-            "select cast(sum(md5_number_lower(segment || coalesce(cast(columns("
-            "c -> c in ('parameters', 'status')) as varchar), ''))) as varchar) "
+            # Whether all orders are known is no rule: it may be found out any day, and undone.
+            "select cast(sum(md5_number_lower(segment || replace(coalesce(cast(columns("
+            "c -> c in ('parameters', 'status')) as varchar), ''), 'left_censored', 'available')))"
+            " as varchar) "
             "from pub.main.segment_catalog"
         ).fetchone()
     except duckdb.CatalogException:
@@ -175,7 +185,8 @@ def _described(con: duckdb.DuckDBPyConnection, settings: SyncSettings) -> Worksp
         ),
         columns=columns,
         segments={segment: status for segment, status, _ in catalog},
-        unavailable={s: reason for s, status, reason in catalog if status != "available"},
+        unavailable={s: reason for s, status, reason in catalog if status == "unavailable"},
+        censored={s: reason for s, status, reason in catalog if status == "left_censored"},
         tables=frozenset(name for (name,) in tables),
         country=settings.shop_country,
     )

@@ -198,10 +198,11 @@ def _load_report(settings: Settings) -> dg.AssetsDefinition:
         specs=[
             spec("rejected_rows", "Rows that were not loaded: file, line, reason and the row."),
             spec("source_columns", "Which canonical columns the source really has."),
+            spec("source_history", "What the source says of older orders that it does not give."),
         ],
         pool="duckdb_write",
     )
-    def load_report() -> tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]:
+    def load_report() -> Iterator[dg.MaterializeResult[None]]:
         with warehouse.read(settings.warehouse_path) as con:
             rejected = dict(
                 con.execute(
@@ -212,15 +213,21 @@ def _load_report(settings: Settings) -> dg.AssetsDefinition:
                 "select table_name from raw.source_columns group by table_name "
                 "having not bool_or(present) order by table_name"
             ).fetchall()
-        return (
-            dg.MaterializeResult(
-                asset_key=table_key("rejected_rows"),
-                metadata={"dagster/row_count": sum(rejected.values()), **rejected},
-            ),
-            dg.MaterializeResult(
-                asset_key=table_key("source_columns"),
-                metadata={"missing_tables": ", ".join(name for (name,) in missing) or "none"},
-            ),
+            history = con.execute(
+                "select coalesce(whole_from::varchar, 'unknown'), reason from raw.source_history"
+            ).fetchone()
+        whole_from, reason = history or ("not said", "none")
+        yield dg.MaterializeResult(
+            asset_key=table_key("rejected_rows"),
+            metadata={"dagster/row_count": sum(rejected.values()), **rejected},
+        )
+        yield dg.MaterializeResult(
+            asset_key=table_key("source_columns"),
+            metadata={"missing_tables": ", ".join(name for (name,) in missing) or "none"},
+        )
+        yield dg.MaterializeResult(
+            asset_key=table_key("source_history"),
+            metadata={"orders are whole from": whole_from, "reason": reason},
         )
 
     return load_report

@@ -7,7 +7,7 @@ prepares the phone numbers they hold. `join_pseudonyms` comes last when somebody
 
 from __future__ import annotations
 
-from dagster_project.sources.base import Source, Staged
+from dagster_project.sources.base import History, Source, Staged
 from dagster_project.sources.canonical import CanonicalSource
 from dagster_project.sources.contract import TABLE_NAMES, TABLES, Table, table_named
 from dagster_project.sources.errors import LoadError, SourceError
@@ -28,6 +28,7 @@ __all__ = [
     "Access",
     "Account",
     "CanonicalSource",
+    "History",
     "LoadError",
     "LoadOptions",
     "LoadResult",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from dagster_project.sources.sql import identifier
 
 if TYPE_CHECKING:
+    from datetime import date
     from pathlib import Path
 
     from duckdb import DuckDBPyConnection
@@ -66,6 +67,18 @@ class Staged:
     replaces: Replaces | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """Where the orders of a source begin, when older ones exist that it does not give.
+
+    From the shop-local day `whole_from` on there are all orders; None when the source cannot tell
+    the day. `reason` says in a few words why the older ones are missing, naming nobody.
+    """
+
+    whole_from: date | None
+    reason: str
+
+
 def create_temporary_tables(con: DuckDBPyConnection, columns: tuple[str, ...]) -> None:
     """Make the two temporary tables anew, for these staged columns."""
     texts = ", ".join(f"{identifier(column)} VARCHAR" for column in columns)
@@ -92,6 +105,12 @@ class Source(Protocol):
 
         Raises:
             SourceError: the files cannot be read or lack a required column.
+        """
+
+    def history(self) -> History | None:
+        """Where the orders begin; None when the source knows of none that are missing.
+
+        Asked after the orders were staged.
         """
 
 

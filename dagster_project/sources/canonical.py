@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
+    from dagster_project.sources.base import History
     from dagster_project.sources.contract import Table
 
 
@@ -55,6 +56,10 @@ class CanonicalSource:
         """
         files = self._found.files.get(table.name)
         return None if files is None else stage_files(con, table, files)
+
+    def history(self) -> History | None:
+        """None: files do not say what is missing before them."""
+        return None
 
 
 def stage_files(

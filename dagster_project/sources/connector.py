@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-    from dagster_project.sources.base import Staged
+    from dagster_project.sources.base import History, Staged
     from dagster_project.sources.contract import Table
 
 DATABASE_ENDINGS = (".duckdb", ".db")
@@ -107,6 +107,10 @@ class ConnectorSource:
                 for column in self._connector.columns[name]
             }
         return native.stage(con, mapped, present, (self._shown,))
+
+    def history(self) -> History | None:
+        """None: a connector does not say how far back it could read."""
+        return None
 
     def _look(self, con: DuckDBPyConnection) -> None:
         """Make the views of what is there."""

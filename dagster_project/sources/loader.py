@@ -12,36 +12,26 @@ the table of the previous one.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dagster_project.sources import checks, currencies, forgotten, straight
+from dagster_project.sources import checks, currencies, forgotten, store, straight
 from dagster_project.sources.base import (
     MALFORMED_ROWS,
     STAGED_ROWS,
     GrowingSource,
     ParquetSource,
-    canonical_slot,
-    extra_slot,
 )
 from dagster_project.sources.contract import TABLES
 from dagster_project.sources.errors import LoadError
 from dagster_project.sources.parts import Parts
-from dagster_project.sources.raw_tables import (
-    KEPT_OUT,
-    LINKS,
-    RENEWED_REQUESTS,
-    ensure_bookkeeping,
-)
+from dagster_project.sources.raw_tables import ensure_bookkeeping, loaded_tables
 from dagster_project.sources.sql import identifier, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from duckdb import DuckDBPyConnection
 
-    from dagster_project.sources.base import Replaces, Source, Staged
+    from dagster_project.sources.base import Source, Staged
     from dagster_project.sources.contract import Table
 
 _TOP_REASONS = 3
@@ -84,9 +74,10 @@ class LoadOptions:
 class LoadResult:
     """What became of one table.
 
-    `rows` were loaded, `rejected` were not; `duplicates` repeat a loaded row and count as neither.
-    `reasons` counts rows per reason; a row with two reasons counts in both. `present` is false when
-    the source has no such table, `missing_columns` are canonical columns it does not have.
+    `rows` are in the table, `rejected` were not loaded; `duplicates` repeat a loaded row and count
+    as neither. `reasons` counts rows per reason; a row with two reasons counts in both. `present`
+    is false when the source has no such table, `missing_columns` are canonical columns it does not
+    have.
     """
 
     table: str
@@ -112,7 +103,7 @@ def load(con: DuckDBPyConnection, source: Source, options: LoadOptions) -> list[
 def load_table(
     con: DuckDBPyConnection, table: Table, source: Source, options: LoadOptions
 ) -> LoadResult:
-    """Replace one table of schema `raw` by what `source` holds now.
+    """Bring one table of schema `raw` to what `source` holds now.
 
     The connection must not be inside a transaction.
 
@@ -122,89 +113,192 @@ def load_table(
             of the previous load is untouched.
     """
     ensure_bookkeeping(con)
-    if isinstance(source, ParquetSource) and (result := _straight(con, table, source, options)):
-        return result
-    parts = Parts.of(source, table, options)
+    work = _Load(con, table, source, options)
     try:
-        found = _stage(con, table, source, parts.held(con))
-        if found is None:
-            return _store_empty(con, table, options, parts)
-        staged = found
-        if options.forgotten_list is not None:
-            staged = forgotten.forget(
-                con,
-                table,
-                found,
-                shop_timezone=options.shop_timezone,
-                shop_country=options.shop_country,
-            )
-        checks.type_rows(con, table, staged, options.shop_timezone)
-        duplicates = checks.drop_duplicates(con, table, staged)
-        if options.forgotten_list is not None:
-            forgotten.forget_rejected(con)
-        rows = _count(con, checks.TYPED_ROWS)
-        return _store(
-            con, table, staged, options, parts, found=found, rows=rows, duplicates=duplicates
-        )
+        return work.straight() or work.staged()
     finally:
         for temporary in _TEMPORARY:
             con.execute(f"DROP TABLE IF EXISTS {temporary}")
 
 
-def _straight(
-    con: DuckDBPyConnection, table: Table, source: ParquetSource, options: LoadOptions
-) -> LoadResult | None:
-    """Load Parquet files in one pass; None when rows have to be rejected, dropped or redacted."""
-    files = source.parquet_files(table)
-    if not files or options.forgotten_list is not None:
-        return None
-    try:
-        viewed = straight.view(con, table, files, options.shop_timezone)
-        if viewed is None:
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """One load of one table."""
+
+    con: DuckDBPyConnection
+    table: Table
+    source: Source
+    options: LoadOptions
+
+    def straight(self) -> LoadResult | None:
+        """Load Parquet files in one pass; None when that cannot be done."""
+        if not isinstance(self.source, ParquetSource) or self.options.forgotten_list is not None:
             return None
-        staged, rows = viewed
-        checks.reject_nothing(con)
-        return _store(
+        files = self.source.parquet_files(self.table)
+        try:
+            viewed = straight.view(self.con, self.table, files, self.options.shop_timezone)
+            if viewed is None:
+                return None
+            found, rows = viewed
+            checks.reject_nothing(self.con)
+            parts, only = Parts.none(self.table), straight.IN_ORDER
+            return self._stored(found, found, parts, rows=rows, duplicates=0, only=only)
+        except straight.NotInOrderError:
+            return None
+        finally:
+            straight.drop_view(self.con)
+
+    def staged(self) -> LoadResult:
+        """Load rows that are staged as text, so that it can be told what is wrong with one."""
+        con, options = self.con, self.options
+        parts = Parts.of(self.source, self.table, options)
+        found = self._found(parts.held(con))
+        if found is None:
+            return self._empty(parts)
+        staged = found
+        if options.forgotten_list is not None:
+            staged = forgotten.forget(
+                con,
+                self.table,
+                found,
+                shop_timezone=options.shop_timezone,
+                shop_country=options.shop_country,
+            )
+        checks.type_rows(con, self.table, staged, options.shop_timezone)
+        duplicates = checks.drop_duplicates(con, self.table, staged)
+        if options.forgotten_list is not None:
+            forgotten.forget_rejected(con)
+        rows = store.count(con, checks.TYPED_ROWS)
+        return self._stored(staged, found, parts, rows=rows, duplicates=duplicates)
+
+    def _found(self, held: int) -> Staged | None:
+        if held and isinstance(self.source, GrowingSource):
+            return self.source.stage_since(self.con, self.table, held)
+        return self.source.stage(self.con, self.table)
+
+    def _stored(
+        self,
+        staged: Staged,
+        found: Staged,
+        parts: Parts,
+        *,
+        rows: int,
+        duplicates: int,
+        only: str = "true",
+    ) -> LoadResult:
+        """Check the typed rows as a whole and store those for which `only` (SQL) is true.
+
+        `staged` is what is left of the columns that were `found`.
+        """
+        con, table, options = self.con, self.table, self.options
+        rejected, reasons = store.count(con, checks.REJECTED_ROWS), _reasons(con)
+        kept = store.kept_rows(con, table, staged)
+        if rejected and rejected / (rejected + rows + kept) > options.max_rejected_fraction:
+            with store.transaction(con):
+                store.rejected(con, table, staged)
+            raise self._refusal(staged, rows + kept, rejected, reasons)
+        if table.required:
+            self._require_history(rows + kept, rejected)
+        currencies.require_rates(
             con,
             table,
             staged,
-            options,
-            Parts.none(table),
-            found=staged,
-            rows=rows,
-            duplicates=0,
-            only=straight.IN_ORDER,
+            shop_currency=options.shop_currency,
+            shop_timezone=options.shop_timezone,
         )
-    except straight.NotInOrderError:
-        return None
-    finally:
-        straight.drop_view(con)
+        with store.transaction(con):
+            store.rows(con, table, staged, only)
+            store.columns(con, table, found.present, adding=staged.replaces is not None)
+            store.rejected(con, table, staged)
+            store.history(con, table, self.source)
+            store.keeping_out(
+                con, table, options.forgotten_list, adding=staged.replaces is not None
+            )
+            parts.store(con)
+        return LoadResult(
+            table=table.name,
+            rows=rows + kept,
+            rejected=rejected,
+            duplicates=duplicates,
+            reasons=reasons,
+            files=staged.files,
+            present=True,
+            missing_columns=tuple(c.name for c in table.columns if c.name not in found.present),
+            extra_columns=staged.extras,
+        )
+
+    def _empty(self, parts: Parts) -> LoadResult:
+        """Store a table that the source does not have."""
+        con, table = self.con, self.table
+        with store.transaction(con):
+            store.no_rows(con, table)
+            store.columns(con, table, (), adding=False)
+            store.history(con, table, self.source)
+            store.keeping_out(con, table, self.options.forgotten_list, adding=False)
+            parts.store(con)
+        return LoadResult(
+            table=table.name,
+            rows=0,
+            rejected=0,
+            duplicates=0,
+            reasons={},
+            files=(),
+            present=False,
+            missing_columns=tuple(column.name for column in table.columns),
+            extra_columns=(),
+        )
+
+    def _require_history(self, rows: int, rejected: int) -> None:
+        """Refuse a table that lost most of its rows since the last load.
+
+        Raises:
+            LoadError: it has none, or too few.
+        """
+        name = self.table.name
+        if rows + rejected == 0:
+            message = f"{name} has no rows; the table of the previous load stays as it was"
+            raise LoadError(message)
+        is_there = name in loaded_tables(self.con)
+        before = store.count(self.con, f"raw.{identifier(name)}") if is_there else 0
+        if rows < before * self.options.min_kept_fraction:
+            message = (
+                f"{name} has {rows:,} rows and its last load had {before:,}: the source is "
+                "probably a part of the history, which has to be loaded whole. The table of the "
+                "previous load stays as it was; if so many orders are really gone, load once with "
+                "SEGMENTS_MIN_KEPT_FRACTION=0"
+            )
+            raise LoadError(message)
+
+    def _refusal(
+        self, staged: Staged, rows: int, rejected: int, reasons: dict[str, int]
+    ) -> LoadError:
+        share, limit = rejected / (rejected + rows), self.options.max_rejected_fraction
+        summary = (
+            f"{self.table.name}: {rejected:,} of {rejected + rows:,} rows were rejected "
+            f"({share:.1%}; at most {limit:.1%} may be, SEGMENTS_MAX_REJECTED_FRACTION). "
+            "The table of the previous load stays as it was."
+        )
+        lines = [summary]
+        for reason, count in list(reasons.items())[:_TOP_REASONS]:
+            places = self.con.execute(
+                f"""
+                SELECT (?::VARCHAR[])[file_no + 1] || ':' || source_line
+                FROM {checks.REJECTED_ROWS} WHERE list_contains(kinds, ?)
+                ORDER BY file_no, source_line LIMIT 3
+                """,
+                [list(staged.files), reason],
+            ).fetchall()
+            lines.append(f"  {reason}: {count:,} (e.g. {', '.join(str(p[0]) for p in places)})")
+        lines.append(
+            "  Look at them in the warehouse: "
+            f"SELECT * FROM raw.rejected_rows WHERE table_name = {literal(self.table.name)}"
+        )
+        return LoadError("\n".join(lines))
 
 
-def _stage(con: DuckDBPyConnection, table: Table, source: Source, held: int) -> Staged | None:
-    if held and isinstance(source, GrowingSource):
-        return source.stage_since(con, table, held)
-    return source.stage(con, table)
-
-
-def _store(
-    con: DuckDBPyConnection,
-    table: Table,
-    staged: Staged,
-    options: LoadOptions,
-    parts: Parts,
-    *,
-    found: Staged,
-    rows: int,
-    duplicates: int,
-    only: str = "true",
-) -> LoadResult:
-    """Store `staged`, what is left of the columns that were `found`.
-
-    `only` is SQL for the typed rows that are stored.
-    """
-    rejected = _count(con, checks.REJECTED_ROWS)
-    reasons = {
+def _reasons(con: DuckDBPyConnection) -> dict[str, int]:
+    """How many rows each reason rejected, the most frequent first."""
+    return {
         str(reason): int(count)
         for reason, count in con.execute(
             f"""
@@ -214,238 +308,3 @@ def _store(
             """
         ).fetchall()
     }
-    kept = _kept(con, table, staged.replaces) if staged.replaces is not None else 0
-    if rejected and rejected / (rejected + rows + kept) > options.max_rejected_fraction:
-        with _transaction(con):
-            _store_rejected(con, table, staged)
-        raise _refusal(con, table, staged, options=options, rows=rows + kept, reasons=reasons)
-    if table.required:
-        _require_history(con, table, rows + kept, rejected, options.min_kept_fraction)
-    currencies.require_rates(
-        con,
-        table,
-        staged,
-        shop_currency=options.shop_currency,
-        shop_timezone=options.shop_timezone,
-    )
-    with _transaction(con):
-        if staged.replaces is None:
-            _store_rows(con, table, staged, only)
-            _store_columns(con, table, found.present)
-        else:
-            _replace_rows(con, table, staged, staged.replaces)
-            _add_columns(con, table, found.present)
-        _store_rejected(con, table, staged)
-        _store_keeping_out(con, table, options, anew=staged.replaces is None)
-        parts.store(con)
-    return LoadResult(
-        table=table.name,
-        rows=rows + kept,
-        rejected=rejected,
-        duplicates=duplicates,
-        reasons=reasons,
-        files=staged.files,
-        present=True,
-        missing_columns=tuple(c.name for c in table.columns if c.name not in found.present),
-        extra_columns=staged.extras,
-    )
-
-
-def _require_history(
-    con: DuckDBPyConnection, table: Table, rows: int, rejected: int, min_kept_fraction: float
-) -> None:
-    """Refuse a table that lost most of its rows since the last load.
-
-    Raises:
-        LoadError: it has none, or too few.
-    """
-    if rows + rejected == 0:
-        message = f"{table.name} has no rows; the table of the previous load stays as it was"
-        raise LoadError(message)
-    exists = con.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'raw' AND table_name = ?", [table.name]
-    ).fetchone()
-    before = _count(con, f"raw.{identifier(table.name)}") if exists else 0
-    if rows < before * min_kept_fraction:
-        message = (
-            f"{table.name} has {rows:,} rows and its last load had {before:,}: the source is "
-            "probably a part of the history, which has to be loaded whole. The table of the "
-            "previous load stays as it was; if so many orders are really gone, load once with "
-            "SEGMENTS_MIN_KEPT_FRACTION=0"
-        )
-        raise LoadError(message)
-
-
-def _store_rows(con: DuckDBPyConnection, table: Table, staged: Staged, only: str) -> None:
-    taken = {column.name for column in table.columns}
-    columns = [
-        f"{identifier(canonical_slot(column.name))} AS {identifier(column.name)}"
-        if column.name in staged.present
-        else f"NULL::{column.kind.sql_type} AS {identifier(column.name)}"
-        for column in table.columns
-    ]
-    for position, name in enumerate(staged.extras):
-        shown = name
-        while shown.lower() in taken:
-            shown += "_"
-        taken.add(shown.lower())
-        columns.append(f"{identifier(extra_slot(position))} AS {identifier(shown)}")
-    con.execute(
-        f"CREATE OR REPLACE TABLE raw.{identifier(table.name)} AS "
-        f"SELECT {', '.join(columns)} FROM {checks.TYPED_ROWS} WHERE {only}"
-    )
-
-
-def _kept(con: DuckDBPyConnection, table: Table, replaces: Replaces) -> int:
-    """How many rows of the loaded table stay."""
-    column = identifier(replaces.column)
-    return _count(
-        con,
-        f"raw.{identifier(table.name)} WHERE {column} NOT IN (SELECT key FROM {replaces.keys}) "
-        f"AND {column} NOT IN ({_new_keys(replaces)})",
-    )
-
-
-def _new_keys(replaces: Replaces) -> str:
-    """SQL: the keys of the staged rows, among them pseudonyms, which the source does not know."""
-    slot = identifier(canonical_slot(replaces.column))
-    return f"SELECT {slot} FROM {checks.TYPED_ROWS} WHERE {slot} IS NOT NULL"
-
-
-def _replace_rows(
-    con: DuckDBPyConnection, table: Table, staged: Staged, replaces: Replaces
-) -> None:
-    column, name = identifier(replaces.column), identifier(table.name)
-    con.execute(
-        f"DELETE FROM raw.{name} WHERE {column} IN (SELECT key FROM {replaces.keys}) "
-        f"OR {column} IN ({_new_keys(replaces)})"
-    )
-    slots = ", ".join(
-        f"{identifier(canonical_slot(column))} AS {identifier(column)}" for column in staged.present
-    )
-    con.execute(f"INSERT INTO raw.{name} BY NAME SELECT {slots} FROM {checks.TYPED_ROWS}")
-
-
-def _add_columns(con: DuckDBPyConnection, table: Table, present: tuple[str, ...]) -> None:
-    con.execute(
-        "UPDATE raw.source_columns SET present = true "
-        "WHERE table_name = ? AND list_contains(?::VARCHAR[], column_name)",
-        [table.name, list(present)],
-    )
-
-
-def _store_empty(
-    con: DuckDBPyConnection, table: Table, options: LoadOptions, parts: Parts
-) -> LoadResult:
-    columns = ", ".join(f"{identifier(c.name)} {c.kind.sql_type}" for c in table.columns)
-    with _transaction(con):
-        con.execute(f"CREATE OR REPLACE TABLE raw.{identifier(table.name)} ({columns})")
-        con.execute("DELETE FROM raw.rejected_rows WHERE table_name = ?", [table.name])
-        _store_columns(con, table, ())
-        _store_keeping_out(con, table, options, anew=True)
-        parts.store(con)
-    return LoadResult(
-        table=table.name,
-        rows=0,
-        rejected=0,
-        duplicates=0,
-        reasons={},
-        files=(),
-        present=False,
-        missing_columns=tuple(column.name for column in table.columns),
-        extra_columns=(),
-    )
-
-
-def _store_columns(con: DuckDBPyConnection, table: Table, present: tuple[str, ...]) -> None:
-    con.execute("DELETE FROM raw.source_columns WHERE table_name = ?", [table.name])
-    con.execute(
-        "INSERT INTO raw.source_columns "
-        "SELECT ?, name, list_contains(?::VARCHAR[], name) FROM (SELECT unnest(?) AS name)",
-        [table.name, list(present), [column.name for column in table.columns]],
-    )
-
-
-def _store_keeping_out(
-    con: DuckDBPyConnection, table: Table, options: LoadOptions, *, anew: bool
-) -> None:
-    """Remember which list of forgotten people held, and what their rows said of one another."""
-    for kept in (KEPT_OUT, RENEWED_REQUESTS, LINKS) if anew else (KEPT_OUT,):
-        con.execute(f"DELETE FROM {kept} WHERE table_name = ?", [table.name])
-    if options.forgotten_list is None:
-        return
-    con.execute(f"INSERT INTO {KEPT_OUT} VALUES (?, ?)", [table.name, options.forgotten_list])
-    for kept, found in (
-        (RENEWED_REQUESTS, forgotten.RENEWED_REQUESTS),
-        (LINKS, forgotten.LINKS),
-    ):
-        if con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [found]).fetchone():
-            con.execute(f"INSERT INTO {kept} SELECT ?, * FROM {found}", [table.name])
-
-
-def _store_rejected(con: DuckDBPyConnection, table: Table, staged: Staged) -> None:
-    replaced = ""
-    if staged.replaces is not None:
-        path = literal(f"$.{staged.replaces.column}")
-        key = f"CASE WHEN json_valid(row) THEN json_extract_string(row, {path}) END"
-        replaced = f" AND {key} IN (SELECT key FROM {staged.replaces.keys})"
-    con.execute(f"DELETE FROM raw.rejected_rows WHERE table_name = ?{replaced}", [table.name])
-    con.execute(
-        f"""
-        INSERT INTO raw.rejected_rows
-        SELECT ?, (?::VARCHAR[])[file_no + 1], source_line, reason, row
-        FROM {checks.REJECTED_ROWS}
-        ORDER BY file_no, source_line
-        """,
-        [table.name, list(staged.files)],
-    )
-
-
-def _refusal(
-    con: DuckDBPyConnection,
-    table: Table,
-    staged: Staged,
-    *,
-    options: LoadOptions,
-    rows: int,
-    reasons: dict[str, int],
-) -> LoadError:
-    rejected = _count(con, checks.REJECTED_ROWS)
-    share, limit = rejected / (rejected + rows), options.max_rejected_fraction
-    summary = (
-        f"{table.name}: {rejected:,} of {rejected + rows:,} rows were rejected ({share:.1%}; "
-        f"at most {limit:.1%} may be, SEGMENTS_MAX_REJECTED_FRACTION). "
-        "The table of the previous load stays as it was."
-    )
-    lines = [summary]
-    for reason, count in list(reasons.items())[:_TOP_REASONS]:
-        places = con.execute(
-            f"""
-            SELECT (?::VARCHAR[])[file_no + 1] || ':' || source_line
-            FROM {checks.REJECTED_ROWS} WHERE list_contains(kinds, ?)
-            ORDER BY file_no, source_line LIMIT 3
-            """,
-            [list(staged.files), reason],
-        ).fetchall()
-        lines.append(f"  {reason}: {count:,} (e.g. {', '.join(str(p[0]) for p in places)})")
-    lines.append(
-        "  Look at them in the warehouse: "
-        f"SELECT * FROM raw.rejected_rows WHERE table_name = {literal(table.name)}"
-    )
-    return LoadError("\n".join(lines))
-
-
-def _count(con: DuckDBPyConnection, relation: str) -> int:
-    row = con.execute(f"SELECT count(*) FROM {relation}").fetchone()
-    return int(row[0]) if row else 0
-
-
-@contextmanager
-def _transaction(con: DuckDBPyConnection) -> Iterator[None]:
-    con.begin()
-    try:
-        yield
-    except BaseException:
-        con.rollback()
-        raise
-    con.commit()

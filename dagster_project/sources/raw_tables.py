@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from dagster_project.sources.base import History
+
 KNOWN_PHONES = "raw.phone_numbers"
 """(phone, e164, region): every text that was parsed as a phone."""
 
@@ -25,9 +27,17 @@ LOADED_PARTS = "raw.loaded_parts"
 Only of tables whose source keeps its files and gets new ones.
 """
 
+REJECTED = "raw.rejected_rows"
+"""(table_name, source_file, source_line, reason, row, kinds): rows that were not loaded. `reason`
+may quote a value, `kinds` are the same reasons without any."""
+
+SOURCE_HISTORY = "raw.source_history"
+"""(whole_from, reason): what the source says of older orders it does not give; often no row."""
+
 _TABLES = (
-    """raw.rejected_rows
-    (table_name VARCHAR, source_file VARCHAR, source_line BIGINT, reason VARCHAR, row VARCHAR)""",
+    f"""{REJECTED}
+    (table_name VARCHAR, source_file VARCHAR, source_line BIGINT, reason VARCHAR, row VARCHAR,
+     kinds VARCHAR[])""",
     "raw.source_columns (table_name VARCHAR, column_name VARCHAR, present BOOLEAN)",
     f"{KNOWN_PHONES} (phone VARCHAR, e164 VARCHAR, region VARCHAR)",
     f"""{RENEWED_REQUESTS}
@@ -36,6 +46,7 @@ _TABLES = (
     f"{KEPT_OUT} (table_name VARCHAR, list_id VARCHAR)",
     f"""{LOADED_PARTS} (table_name VARCHAR, position INTEGER, part VARCHAR,
     fingerprint VARCHAR, recipe VARCHAR)""",
+    f"{SOURCE_HISTORY} (whole_from DATE, reason VARCHAR)",
 )
 
 
@@ -44,6 +55,17 @@ def ensure_bookkeeping(con: DuckDBPyConnection) -> None:
     con.execute("CREATE SCHEMA IF NOT EXISTS raw")
     for table in _TABLES:
         con.execute(f"CREATE TABLE IF NOT EXISTS {table}")
+    # A warehouse of before this column was there.
+    con.execute(f"ALTER TABLE {REJECTED} ADD COLUMN IF NOT EXISTS kinds VARCHAR[]")
+
+
+def store_history(con: DuckDBPyConnection, history: History | None) -> None:
+    """Replace what the source said of older orders it does not give."""
+    con.execute(f"DELETE FROM {SOURCE_HISTORY}")
+    if history is not None:
+        con.execute(
+            f"INSERT INTO {SOURCE_HISTORY} VALUES (?, ?)", [history.whole_from, history.reason]
+        )
 
 
 def loaded_tables(con: DuckDBPyConnection) -> set[str]:

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 from dagster_project.sources import native
 from dagster_project.sources import shopify_bulk_lines as lines
-from dagster_project.sources.base import MALFORMED_ROWS, Part, Replaces, Staged
+from dagster_project.sources.base import MALFORMED_ROWS, History, Part, Replaces, Staged
 from dagster_project.sources.canonical import stage_files
 from dagster_project.sources.errors import SourceError
 from dagster_project.sources.files import DATA_ENDINGS, data_files, table_of
 from dagster_project.sources.redaction import PSEUDONYM
 from dagster_project.sources.shopify_bulk_sql import FIELDS, MAPPED, number
+from dagster_project.sources.shopify_state import whole_from
 from dagster_project.sources.shopify_words import money
 
 if TYPE_CHECKING:
@@ -127,6 +128,17 @@ class ShopifyBulkSource:
         if held == 0:
             return staged
         return _in_place_of(con, table, staged, root)
+
+    def history(self) -> History | None:
+        """Where the orders begin, when the app that fetched them could not see older ones.
+
+        Raises:
+            LoadError: what is noted beside the results is damaged.
+        """
+        day = whole_from(self._files[0][0].parent)
+        if day is None:
+            return None
+        return History(day, "the app may read orders of the last 60 days only (read_all_orders)")
 
     def _read(self, con: DuckDBPyConnection, held: int) -> None:
         """What the files after the first `held` ones say."""

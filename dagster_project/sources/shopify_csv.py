@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
+    from dagster_project.sources.base import History
     from dagster_project.sources.contract import Table
     from dagster_project.sources.physical_lines import Head
 
@@ -115,6 +116,10 @@ class ShopifyCsvSource:
             con.execute(f"INSERT INTO {MALFORMED_ROWS} FROM {derived.malformed}")
         shown = tuple(shown for _, shown, _ in self._exports[export.name])
         return Staged(shown, tuple(columns), ())
+
+    def history(self) -> History | None:
+        """None: an export does not say which orders were selected for it."""
+        return None
 
     def _take(self, path: Path, shown: str) -> None:
         """Find out what a file is."""

@@ -11,7 +11,6 @@ is whole.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,9 +27,7 @@ from dagster_project.sources.shopify_queries import (
     START,
     changed_since,
 )
-
-STATE = "fetched.json"
-"""In the folder of results: how far they reach."""
+from dagster_project.sources.shopify_state import read_state, write_state
 
 _KINDS = ("orders", "customers")
 _LIST = "all-orders"
@@ -44,7 +41,6 @@ _FIRST_POLL = 1.0
 _LONGEST_POLL = 30.0
 _LONGEST_OPERATION = 12 * 3600.0
 _BUSY = {"OPERATION_IN_PROGRESS", "LIMIT_REACHED"}
-
 
 SCHEME = "shopify://"
 """How a location begins that names a shop: `shopify://<name>.myshopify.com`."""
@@ -143,7 +139,7 @@ class Fetcher:
         self._log = log
         self._list_every = timedelta(days=list_every_days)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._state = self._read_state(shop)
+        self._state = _state_of(folder, shop)
 
     def fetch(self) -> Fetched:
         """Bring the folder up to date.
@@ -204,7 +200,7 @@ class Fetcher:
                 return operation
         operation = self._start(changed_since(kind, self._state.get(kind)))
         begun[kind] = {"id": operation.id, "createdAt": _text(operation.created_at)}
-        self._save()
+        write_state(self._folder, self._state)
         return operation
 
     def _start(self, query: str) -> _Operation:
@@ -246,7 +242,7 @@ class Fetcher:
         self._state["begun"].pop(kind, None)
         self._state[f"{kind}_at"] = _text(operation.created_at)
         self._state[kind] = _text(operation.created_at - _OVERLAP)
-        self._save()
+        write_state(self._folder, self._state)
         return file.name if done["url"] is not None else None
 
     def _wait(self, operation: _Operation, name: str) -> dict[str, Any]:
@@ -274,27 +270,22 @@ class Fetcher:
             self._sleep(pause)
             waited, pause = waited + pause, min(2 * pause, _LONGEST_POLL)
 
-    def _save(self) -> None:
-        """Write the state, in one rename."""
-        new = self._folder / f"{STATE}.new"
-        new.write_text(json.dumps(self._state, indent=1) + "\n", encoding="utf-8")
-        new.replace(self._folder / STATE)
 
-    def _read_state(self, shop: str) -> dict[str, Any]:
-        file = self._folder / STATE
-        if not file.exists():
-            return {"shop": shop}
-        try:
-            state = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError:
-            state = None
-        if not isinstance(state, dict) or state.get("shop") != shop:
-            message = (
-                f"{STATE} in the folder of results is damaged or of another shop than {shop}: "
-                "empty the folder, and everything is fetched anew"
-            )
-            raise ShopifyError(message)
-        return state
+def _state_of(folder: Path, shop: str) -> dict[str, Any]:
+    """How far the results of a shop reach.
+
+    Raises:
+        ShopifyError: the folder has those of another shop.
+        LoadError: the state is damaged.
+    """
+    state = read_state(folder) or {"shop": shop}
+    if state.get("shop") != shop:
+        message = (
+            f"the folder of results has those of another shop than {shop}: empty it, and "
+            "everything is fetched anew"
+        )
+        raise ShopifyError(message)
+    return state
 
 
 def _can_be_had(found: dict[str, Any]) -> bool:

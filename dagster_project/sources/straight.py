@@ -50,11 +50,13 @@ def view(
 ) -> tuple[Staged, int] | None:
     """Make `TYPED_ROWS` a view on the files, with a column `failed`; returns also the row count.
 
-    Returns None when rows repeat each other, or may.
+    Returns None when there are no files, or rows repeat each other, or may.
 
     Raises:
         LoadError: a file is no Parquet file or lacks a required column.
     """
+    if not files:
+        return None
     schemas = [parquet_rows.schema(con, path, shown) for path, shown in files]
     layout = lay_out(
         table,
@@ -73,7 +75,6 @@ def view(
     con.execute(f"CREATE OR REPLACE TEMP VIEW {TYPED_ROWS} AS {' UNION ALL '.join(selects)}")
     counted = con.execute(f"SELECT count(*) FROM {TYPED_ROWS}").fetchone()
     if _repeats(con, table, layout):
-        con.execute(f"DROP VIEW {TYPED_ROWS}")
         return None
     shown_names = tuple(shown for _, shown in files)
     return Staged(shown_names, layout.present, layout.extras), int(counted[0]) if counted else 0

@@ -104,6 +104,15 @@
   cast({{ "'" ~ value ~ "'" if value is not none else 'null' }} as date)
 {%- endmacro %}
 
+{# A day as a SQL date, or null. #}
+{% macro day_var(name) -%}
+  {%- set value = var(name) -%}
+  {%- if value is not none and not modules.re.fullmatch('[0-9]{4}-[0-9]{2}-[0-9]{2}', value | string) -%}
+    {{ exceptions.raise_compiler_error("variable " ~ name ~ ": '" ~ value ~ "' is not a date; use YYYY-MM-DD, or null") }}
+  {%- endif -%}
+  cast({{ "'" ~ value ~ "'" if value is not none else 'null' }} as date)
+{%- endmacro %}
+
 {# What each sign of coupon abuse adds to the score. #}
 {% macro abuse_weights() -%}
   {%- set names = ['repeated_code', 'shared_mailbox', 'shared_phone', 'shared_household', 'shared_device', 'shared_code', 'returns_after_code', 'mostly_codes'] -%}

@@ -252,7 +252,8 @@ _OTHERS = (
         case when phone % 100 > 0 then '+9995' || lpad(cast(phone as varchar), 9, '0') end as e164,
         'US' as region
     from people where phone is not null""",
-    """insert into raw.rejected_rows select 'orders', 'orders.csv', n, 'ordered_at is no date', ''
+    """insert into raw.rejected_rows select
+        'orders', 'orders.csv', n, 'ordered_at is no date', '', ['ordered_at is no date']
     from range(100) as r(n)""",
 )
 

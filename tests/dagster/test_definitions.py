@@ -3,6 +3,7 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
+from dagster_project.checks import QUALITY
 from dagster_project.definitions import defs, specs
 from dagster_project.jobs import daily_schedule, failure_sensor
 from dagster_project.settings import Settings
@@ -71,6 +72,6 @@ def test_the_schedule_is_visible_everywhere_and_runs_in_production(env: str) -> 
 
 def test_dbt_tests_and_our_own_are_asset_checks(graph: dg.AssetGraph) -> None:
     names = {key.name for key in graph.asset_check_keys}
-    assert {"published_is_whole", "published_as_of", "one_lifecycle_each"} <= names
+    assert {"published_is_whole", "published_as_of", "one_lifecycle_each", *QUALITY} <= names
     singular = {file.stem for file in (PROJECT / "tests").glob("*.sql")}
     assert singular <= names

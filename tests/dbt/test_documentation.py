@@ -91,6 +91,14 @@ def test_every_listed_segment_has_a_file_and_words(built: Built) -> None:
     assert listed == {node["name"] for node in built.segment_files}
 
 
+def test_every_segment_says_how_far_back_its_orders_go(built: Built) -> None:
+    said = {
+        node["name"]: node["config"]["meta"]["segment"].get("history")
+        for node in built.segment_files
+    }
+    assert {name for name, history in said.items() if history not in ("whole", "window")} == set()
+
+
 def test_words_of_a_segment_name_its_variables_with_their_defaults(built: Built) -> None:
     project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
     variables = project["vars"]

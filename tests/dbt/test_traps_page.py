@@ -15,8 +15,6 @@ ROWS = [
     for line in PAGE.read_text(encoding="utf-8").splitlines()
     if re.match(r"\| \d", line)
 ]
-# No source says where its history was cut yet.
-_WITHOUT_TEST = {24}
 
 
 def test_every_trap_is_there_in_order() -> None:
@@ -27,8 +25,6 @@ def test_every_trap_is_there_in_order() -> None:
 def test_file_and_tests_of_a_trap_exist(row: list[str]) -> None:
     number, _, _, file, tests = row
     assert (ROOT / "dbt_project" / file.strip("`")).exists()
-    if int(number) in _WITHOUT_TEST:
-        return
     name = f"trap_{int(number):02}"
     for test in tests.replace("`", "").split(", "):
         in_sample = test.endswith("test_sample_shop.py") and name in GROUPS

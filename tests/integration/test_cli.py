@@ -112,6 +112,33 @@ def test_an_unavailable_segment_is_refused_by_name(
     assert box.members("Buyers") == 10
 
 
+def test_a_left_censored_segment_is_sent_and_the_plan_says_so_once(
+    settings: SyncSettings, box: Box, shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(settings, "mirror", AUDIENCE)
+    write(settings, "flags", PROFILE.replace("used: ever_used_discount_code", "multi: new_hvc"))
+    reason = "orders before 2026-09-23 are missing (60 days are known)"
+    shop.censored = {"buyers": reason, "new_hvc": reason}
+    shop.publish(settings.home)
+
+    code, document = planned(capsys)
+    assert code == CHANGES
+    assert {p["sync"]: p["censored"] for p in document["plans"]} == {
+        "flags": {reason: ["new_hvc"]},
+        "mirror": {reason: ["buyers"]},
+        "usage": {},
+    }
+    for form in ((), ("--markdown",)):
+        main(["plan", *form])
+        said = capsys.readouterr().out
+        assert said.count("left-censored") == 2
+        assert (
+            f"mirror: left-censored, so who bought before may be wrong: buyers ({reason})" in said
+        )
+    assert main(["apply"]) == NOTHING
+    assert box.members("Buyers") == 10
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -111,6 +111,7 @@ class Staged:
     def __init__(self, source: CanonicalSource) -> None:
         self.stage = source.stage
         self.warnings = source.warnings
+        self.history = source.history
 
 
 _AMOUNTS = (

@@ -91,6 +91,20 @@ def test_a_mapping_is_paced_and_data_is_not(settings: SyncSettings, box: Box) ->
     assert sum(box.property_values("kind").values()) == PEOPLE
 
 
+def test_a_history_that_is_found_cut_is_no_rule(settings: SyncSettings) -> None:
+    write(settings, "mirror", AUDIENCE)
+    made = shop()
+    made.publish(settings.home)
+    run(settings, "mirror")
+
+    made.censored = {"buyers": "orders before 2026-09-23 are missing"}
+    made.publish(settings.home)
+    assert plan(settings, "mirror").counts == {}
+    made.add("new").member("buyers", "new", AS_OF - timedelta(days=30))
+    made.publish(settings.home)
+    assert plan(settings, "mirror").counts == {"add:data": 1}
+
+
 def test_a_rule_moves_people_and_so_does_their_own_history(settings: SyncSettings) -> None:
     write(settings, "mirror", AUDIENCE)
     made = shop()

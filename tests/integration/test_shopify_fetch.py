@@ -11,9 +11,19 @@ from typing import Any
 import duckdb
 import pytest
 
-from dagster_project.sources import LoadOptions, load_table, open_source, table_named
+from dagster_project.sources import (
+    Access,
+    Account,
+    LoadOptions,
+    SourceError,
+    load_table,
+    local_copy,
+    open_source,
+    table_named,
+)
 from dagster_project.sources.shopify_api import ShopifyApi, ShopifyError
-from dagster_project.sources.shopify_fetch import STATE, Fetched, Fetcher
+from dagster_project.sources.shopify_fetch import Fetched, Fetcher
+from dagster_project.sources.shopify_state import STATE
 from tests.support.bulk import money
 from tests.support.shopify_admin import Admin, serving
 
@@ -289,12 +299,16 @@ def test_trap_24_an_app_that_sees_sixty_days_says_so_until_it_sees_all(lab: Lab)
     lab.admin.scopes = ["read_orders", "read_customers"]
     assert lab.fetch().whole_from == "2026-09-22"
     assert lab.load() == [("1",), ("2",)]
+    assert lab.con.execute("SELECT whole_from::VARCHAR FROM raw.source_history").fetchall() == [
+        ("2026-09-22",)
+    ]
     a_day_later(lab)
     assert lab.fetch().whole_from == "2026-09-22"
     lab.admin.scopes.append("read_all_orders")
     a_day_later(lab)
     assert lab.fetch().whole_from is None
     assert lab.load() == [("1",), ("2",), ("3",)]
+    assert lab.con.execute("FROM raw.source_history").fetchall() == []
 
 
 def test_a_folder_of_another_shop_is_refused(lab: Lab) -> None:
@@ -319,3 +333,39 @@ def test_an_operation_whose_result_is_gone_is_not_gone_on_with(lab: Lab) -> None
 def test_plain_http_elsewhere_is_refused() -> None:
     with pytest.raises(ShopifyError, match="SHOPIFY_BASE_URL has to begin with https://"):
         ShopifyApi(SHOP, TOKEN, sleep=print, base_url="http://shop.example")
+
+
+def test_a_shops_name_is_a_source(tmp_path: Path) -> None:
+    admin = Admin(orders=[an_order(1)], customers=[a_customer(1)])
+    logged: list[str] = []
+    with serving(admin) as base:
+        access = Access(shop=Account(token=TOKEN, base_url=base))
+        location = f"shopify://{SHOP}"
+        for _ in range(2):
+            with local_copy(
+                "shopify_bulk", location, folder=tmp_path / "tmp", access=access, log=logged.append
+            ) as folder:
+                assert len(list(Path(folder).glob("*.jsonl"))) == 3
+            # It stays, or everything would be fetched again.
+            assert Path(folder).is_dir()
+    assert Path(folder) == tmp_path / "shopify" / SHOP
+    assert TOKEN not in " ".join(logged)
+
+
+@pytest.mark.parametrize(
+    ("source_format", "location", "token", "message"),
+    [
+        ("canonical", f"shopify://{SHOP}", TOKEN, "SEGMENTS_SOURCE_FORMAT=shopify_bulk"),
+        ("shopify_bulk", "shopify://shop.example", TOKEN, r"expected shopify://<name>\.myshopify"),
+        ("shopify_bulk", f"shopify://{SHOP}", None, "SHOPIFY_ACCESS_TOKEN is not set"),
+    ],
+)
+def test_what_is_missing_is_said(
+    tmp_path: Path, source_format: str, location: str, token: str | None, message: str
+) -> None:
+    access = Access(shop=Account(token=token))
+    with (
+        pytest.raises(SourceError, match=message),
+        local_copy(source_format, location, folder=tmp_path / "tmp", access=access, log=print),
+    ):
+        pass

@@ -38,6 +38,7 @@ class Shop:
     periods: list[tuple[str, str, date, date | None]] = field(default_factory=list)
     identities: list[tuple[str, str, str]] = field(default_factory=list)
     unavailable: dict[str, str] = field(default_factory=dict)
+    censored: dict[str, str] = field(default_factory=dict)
     segments: tuple[str, ...] = ("buyers", "new_multi_buyer", "new_hvc")
     as_of: date = AS_OF
     published: int = 0
@@ -86,8 +87,12 @@ class Shop:
             [
                 {
                     "segment": s,
-                    "status": "unavailable" if s in self.unavailable else "available",
-                    "reason": self.unavailable.get(s),
+                    "status": "unavailable"
+                    if s in self.unavailable
+                    else "left_censored"
+                    if s in self.censored
+                    else "available",
+                    "reason": self.unavailable.get(s, self.censored.get(s)),
                 }
                 for s in self.segments
             ],

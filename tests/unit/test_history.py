@@ -341,6 +341,16 @@ def test_a_changed_rule_is_logged_and_explains(shop: Shop) -> None:
     assert shop.differences(DAY) == [("buyers", "c_ann", True, False, "rule change")]
 
 
+def test_a_history_that_is_found_cut_is_no_change_of_a_rule(shop: Shop) -> None:
+    shop.publish()
+    shop.periods = shop.periods[1:]
+    shop.rules["buyers"] = ("periods", RULES, "left_censored")
+    assert shop.publish(NEXT).rules == 0
+    assert shop.differences(DAY) == [("buyers", "c_ann", True, False, "other input")]
+    shop.rules["buyers"] = ("periods", RULES, "unavailable")
+    assert shop.publish(NEXT).rules == 1
+
+
 @pytest.mark.parametrize(("kind", "why"), [("snapshot", "population"), ("periods", "other input")])
 def test_what_no_order_and_no_rule_explains(shop: Shop, kind: str, why: str) -> None:
     shop.rules["buyers"] = (kind, RULES, "available")

@@ -94,6 +94,7 @@ def test_segments_appear_disappear_and_become_unavailable(con: duckdb.DuckDBPyCo
         ("lost", "available", "{}"),
         ("back", "unavailable", "{}"),
         ("never", "unavailable", "{}"),
+        ("short", "available", "{}"),
     )
     catalog(
         con,
@@ -103,6 +104,8 @@ def test_segments_appear_disappear_and_become_unavailable(con: duckdb.DuckDBPyCo
         ("never", "unavailable", "{}"),
         ("empty", "available", "{}"),
         ("closed", "unavailable", "{}"),
+        ("short", "left_censored", "{}"),
+        ("begun", "left_censored", "{}"),
     )
     fill(con, "published.main", gone={"1"}, lost={"1"})
     fill(con, "warehouse.marts", back={"1"})
@@ -114,6 +117,8 @@ def test_segments_appear_disappear_and_become_unavailable(con: duckdb.DuckDBPyCo
         "back": (0, 1, 0, 1, "becomes available"),
         "empty": (0, 0, 0, 0, "appears"),
         "closed": (0, 0, 0, 0, "appears, unavailable"),
+        "short": (0, 0, 0, 0, "becomes left_censored: the source has no costs"),
+        "begun": (0, 0, 0, 0, "appears, left_censored"),
     }
 
 

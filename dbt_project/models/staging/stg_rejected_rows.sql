@@ -6,5 +6,6 @@ with rejected_rows as (
 
 select
   table_name,
-  reason
+  -- The reason in words may quote a cell, and what is published must not.
+  coalesce(kinds, ['no reason given']) as reasons
 from rejected_rows

@@ -19,24 +19,27 @@ ladder as (
 
 given as (
 
-  select 'redeemed_family_this_month' as family, 'code_families' as rules, line, segment, title, description, {{ empty_list() }} as requires
+  select 'redeemed_family_this_month' as family, 'code_families' as rules, line, segment, title, description, {{ empty_list() }} as requires,
+    cast(null as date) as orders_from
   from {{ ref('int_code_families') }}
   union all
   select 'on_discount_ladder', 'discount_ladder', line, segment, 'Discount ladder, step ' || step,
     'Silent long enough for step ' || step || ' of the discount ladder (' || days || ') and not for the next one; an order '
-      || 'starts it over. Who buys with a code only is on no step.', {{ empty_list() }}
+      || 'starts it over. Who buys with a code only is on no step.', {{ empty_list() }}, null
   from ladder
   union all
-  select 'in_spend_tier', 'spend_tiers', line, segment, title, description, {{ empty_list() }}
+  select 'in_spend_tier', 'spend_tiers', line, segment, title, description, {{ empty_list() }}, null
   from {{ ref('int_spend_tiers') }}
   union all
-  select 'ordered_by_rule', 'order_count_rules', line, segment, title, description, {{ empty_list() }}
+  select 'ordered_by_rule', 'order_count_rules', line, segment, title, description, {{ empty_list() }}, null
   from {{ ref('int_order_count_rules') }}
   union all
-  select 'bought_by_rule', 'product_rules', line, segment, title, description, requires
+  select 'bought_by_rule', 'product_rules', line, segment, title, description, requires,
+    -- Who ever had Y is out, however long ago.
+    case when never_any_of is null then {{ add_days(as_of_date(), '1 - within_days') }} end
   from {{ ref('int_product_rules') }}
   union all
-  select 'lives_in_place', 'place_rules', line, segment, title, description, {{ empty_list() }}
+  select 'lives_in_place', 'place_rules', line, segment, title, description, {{ empty_list() }}, null
   from {{ ref('int_place_rules') }}
   {%- for group, title, words in [
     ('recipients', 'sent', 'Was sent the campaign'),
@@ -47,7 +50,8 @@ given as (
   ] %}
   union all
   select 'campaign_{{ group }}', 'campaigns', null, prefix || '_{{ group }}', name || ': {{ title }}',
-    '{{ words }} (' || name || ', ' || starts_on || ' to ' || ends_on || ').', {{ empty_list() }}
+    '{{ words }} (' || name || ', ' || starts_on || ' to ' || ends_on || ').', {{ empty_list() }},
+    {{ 'null' if group == 'recipients' else 'starts_on' }}
   from campaigns
   {%- endfor %}
 
@@ -90,5 +94,6 @@ select
   end as segment,
   title,
   description,
-  requires
+  requires,
+  orders_from
 from counted
