@@ -158,7 +158,8 @@ class Fetcher:
             while operation.is_from_before:
                 operation = self._begin(kind)
                 files.append(self._bring(kind, operation, sees_all=sees_all))
-        if self._is_list_due():
+        # To an app that sees sixty days a list lacks every older order, deleted or not.
+        if sees_all and self._is_list_due():
             files.append(self._bring(_LIST, self._start(ALL_ORDERS), sees_all=sees_all))
         whole_from = self._state.get("whole_from")
         return Fetched(tuple(name for name in files if name), whole_from)
@@ -180,7 +181,7 @@ class Fetcher:
         if _WHOLE not in handles:
             self._log(
                 f"the app lacks the scope {_WHOLE}: only orders of the last {_SEEN_DAYS} days are "
-                "seen, so who bought before is taken for new"
+                "seen, so who bought before is taken for new, and deleted orders are not noticed"
             )
             return False
         if self._state.pop("whole_from", None) is not None:

@@ -311,6 +311,19 @@ def test_trap_24_an_app_that_sees_sixty_days_says_so_until_it_sees_all(lab: Lab)
     assert lab.con.execute("FROM raw.source_history").fetchall() == []
 
 
+def test_orders_that_an_app_no_longer_sees_are_not_taken_for_deleted(lab: Lab) -> None:
+    lab.admin.scopes = ["read_orders", "read_customers"]
+    lab.fetch()
+    lab.load()
+    lab.admin.now += timedelta(days=90)
+    lab.admin.orders.append(
+        an_order(3, "2027-02-18T00:00:00Z") | {"createdAt": "2027-02-18T00:00:00Z"}
+    )
+    lab.fetch()
+    assert lab.load() == [("1",), ("2",), ("3",)]
+    assert "all-orders" not in lab.admin.started()
+
+
 def test_a_folder_of_another_shop_is_refused(lab: Lab) -> None:
     lab.fetch()
     with (
