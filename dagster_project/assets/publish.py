@@ -10,7 +10,7 @@ from datetime import date
 
 import dagster as dg
 
-from dagster_project import purge, warehouse
+from dagster_project import purge, quality_report, warehouse
 from dagster_project.history import Recorded
 from dagster_project.settings import Settings, now
 
@@ -108,6 +108,7 @@ def build_publish_asset(settings: Settings) -> dg.AssetsDefinition:
                     "seconds": round(time.monotonic() - started, 2),
                     **{f"rows of {table}": published.tables[table] for table in tables},
                     **(_recorded(published.history) if group == "segments" else {}),
+                    **(_report(settings) if group == "quality" else {}),
                 },
             )
 
@@ -132,6 +133,11 @@ def _recorded(history: Recorded) -> dict[str, int | str]:
         "order corrections": history.corrections,
         **({"history begins here": history.started} if history.started else {}),
     }
+
+
+def _report(settings: Settings) -> dict[str, dg.MetadataValue]:
+    with warehouse.read(settings.published_path) as con:
+        return {"report": dg.MetadataValue.md(quality_report.as_markdown(con))}
 
 
 def _built_for(settings: Settings) -> date:

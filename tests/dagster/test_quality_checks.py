@@ -8,6 +8,7 @@ import dagster as dg
 import duckdb
 import pytest
 
+from dagster_project import quality_report
 from dagster_project.assets.publish import published_key
 from dagster_project.checks import QUALITY, build_checks
 from dagster_project.settings import Settings
@@ -132,6 +133,21 @@ def test_nothing_of_a_cell_is_published(
     for cell in ("Unmistakable", "555 0143"):
         assert cell in reasons
         assert cell not in published + said
+
+
+def test_the_report_shows_what_is_above_its_threshold_first(settings: Settings) -> None:
+    with duckdb.connect(str(settings.published_path), read_only=True) as con:
+        report = quality_report.as_markdown(con)
+    lines = report.splitlines()
+    assert lines[0] == "**6 of 11 shares are above their threshold.**"
+    rows = [line.split(" | ") for line in lines[4:]]
+    assert [row[0] for row in rows[:7]] == ["| ✗"] * 6 + ["| ✓"]
+    assert [
+        *("| ✗", "customers_with_missing_orders_share", "0.5", "0.01"),
+        "1 of 2 customers have fewer orders than the platform counts |",
+    ] in rows
+    assert ["| ", "orders_invalid", "1", "", "voided |"] in rows
+    assert "Unmistakable" not in report
 
 
 def test_what_cannot_be_judged_passes_as_unknown(tmp_path: Path) -> None:
