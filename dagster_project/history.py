@@ -1,7 +1,8 @@
 """What was published is kept, append-only, inside the published file itself.
 
 Each publication carries the history of the file it replaces forward and adds what changed since, so
-history and picture are swapped in together. A customer who is gone is left in it as a pseudonym.
+history and picture are swapped in together. A customer whose key changed is in it under the key of
+today, one who is gone as a pseudonym.
 
 `published_changes` folded up to a publication gives exactly the members that one had.
 """
@@ -23,8 +24,10 @@ from dagster_project.history_differences import (
     CHANGES_OF_SEGMENT,
     CORRECTIONS,
     FACTS,
+    PICTURE_BEFORE,
     RULES,
 )
+from dagster_project.history_keys import CHANGES_OF_KEYS, COLUMNS, RENAMED, record_key_changes
 from dagster_project.history_queries import COMMENTS, QUERIES
 
 if TYPE_CHECKING:
@@ -61,13 +64,18 @@ TABLES: dict[str, tuple[str, ...]] = {
         "ordered_on DATE",
         "cause VARCHAR",
     ),
+    CHANGES_OF_KEYS: COLUMNS,
 }
 """The tables of the history: name and columns."""
+
+# What files of earlier versions have not got: it begins empty.
+_LATER = {CHANGES_OF_KEYS}
 
 # What is read of the file before, besides its history.
 _COMPARED: dict[str, tuple[str, ...]] = {
     "publication": ("as_of",),
     "customers": ("customer_key",),
+    "customer_identities": ("customer_key", "id_type", "id_value"),
     "orders": ("order_id", *FACTS),
     "segment_members": ("segment", "customer_key"),
     "segment_catalog": ("segment", "parameters", "status"),
@@ -78,7 +86,8 @@ _COMPARED: dict[str, tuple[str, ...]] = {
 class Recorded:
     """What one publication added to the history.
 
-    `publications` counts all that are kept, `replaced` the customers whose key became a pseudonym.
+    `publications` counts all that are kept, `renamed` the customers whose key changed and whose
+    past came along, `replaced` those whose key became a pseudonym.
     `started` says why the history begins with this publication; None when it was carried forward.
     """
 
@@ -87,6 +96,7 @@ class Recorded:
     removed: int
     rules: int
     corrections: int
+    renamed: int
     replaced: int
     started: str | None
 
@@ -103,7 +113,7 @@ def record(
     """Write the history into the database `published` of `con`, which has the marts already.
 
     Args:
-        con: a connection of which `published` is the file that is being made.
+        con: a connection of which `published` and `erasures` are the files that are being made.
         previous: the published file that it will replace; it need not exist.
         folder: a private folder for a copy of `previous`, if one is needed.
         publication_id: this publication.
@@ -120,6 +130,7 @@ def record(
         con.execute("ATTACH ':memory:' AS previous")
         _make_empty(con)
     about = {"publication_id": publication_id, "as_of": as_of}
+    renamed = record_key_changes(con, publication_id=publication_id, as_of=as_of)
     replaced = _name_pseudonyms(con)
     con.execute(
         """
@@ -135,11 +146,15 @@ def record(
         {**about, "published_at": published_at},
     )
     con.execute(RULES, about)
+    for statement in PICTURE_BEFORE:
+        con.execute(statement)
     _compare_members(con)
     con.execute(CHANGES, about)
     con.execute(CHANGED_ORDERS)
     con.execute(CORRECTIONS, about)
-    for table in ("gone", "changes", "changed_orders"):
+    for view in ("members_before", "orders_before"):
+        con.execute(f"DROP VIEW memory.main.{view}")
+    for table in ("gone", "changes", "changed_orders", RENAMED):
         con.execute(f"DROP TABLE memory.main.{table}")
     con.execute("DETACH previous")
     _explain(con)
@@ -149,6 +164,7 @@ def record(
         removed=_count(con, "published_changes", publication_id, "AND change = 'removed'"),
         rules=_count(con, "published_rules", publication_id),
         corrections=_count(con, "order_corrections", publication_id),
+        renamed=renamed,
         replaced=replaced,
         started=started,
     )
@@ -190,12 +206,17 @@ def _keeps_history(con: DuckDBPyConnection) -> bool:
             "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'"
         ).fetchall()
     }
-    return set(TABLES) <= found
+    return set(TABLES) - _LATER <= found
 
 
 def _read_through(con: DuckDBPyConnection) -> None:
     needed = {name: _names(columns) for name, columns in TABLES.items()} | _COMPARED
+    found = {
+        str(name) for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+    }
     for name, columns in needed.items():
+        if name in _LATER - found:
+            continue
         con.execute(f"SELECT bit_xor(hash({', '.join(columns)})) FROM main.{name}").fetchall()
 
 
@@ -215,14 +236,17 @@ def _make_empty(con: DuckDBPyConnection) -> None:
 
 
 def _name_pseudonyms(con: DuckDBPyConnection) -> int:
-    """Table `gone`: customers of the history who are no longer known, and what replaces their key.
+    """Table `gone`: keys of the history that are no customer's any more, and what replaces them.
 
-    A key is a hash of an address, which can be guessed; a pseudonym is drawn by lot.
+    That is today's key of a customer who was renamed. Else it is a pseudonym: a key is a hash of an
+    address, which can be guessed; a pseudonym is drawn by lot. Returns how many were drawn.
     """
     con.execute(
-        """
+        f"""
         CREATE TABLE memory.main.gone AS
-        SELECT customer_key, 'gone_' || replace(uuid()::VARCHAR, '-', '') AS pseudonym
+        SELECT
+            customer_key,
+            coalesce(renamed_to, 'gone_' || replace(uuid()::VARCHAR, '-', '')) AS replaced_by
         FROM (
             SELECT customer_key FROM previous.main.published_changes
             ANTI JOIN published.main.customers USING (customer_key)
@@ -233,10 +257,13 @@ def _name_pseudonyms(con: DuckDBPyConnection) -> int:
             SELECT customer_key FROM previous.main.orders
             ANTI JOIN published.main.customers USING (customer_key)
         )
+        LEFT JOIN memory.main.{RENAMED} USING (customer_key)
         WHERE customer_key IS NOT NULL AND NOT starts_with(customer_key, 'gone_')
         """
     )
-    row = con.execute("SELECT count(*) FROM memory.main.gone").fetchone()
+    row = con.execute(
+        "SELECT count(*) FROM memory.main.gone WHERE starts_with(replaced_by, 'gone_')"
+    ).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -1,8 +1,9 @@
 """What differs between two pictures, in SQL: members, rules, and facts of orders.
 
 The picture that is being published is the database `published`, the one before it `previous`, and
-what is worked out on the way is in `memory`, where `gone` names the pseudonyms of who is no longer
-known. Keys are replaced while rows are written, so that no block of the file ever holds an old one.
+what is worked out on the way is in `memory`, where `gone` says what replaces a key that is no
+customer's any more, and `renamed` whose key is another one today: that is no difference. Keys are
+replaced while rows are written, so that the history holds no old one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ __all__ = [
     "CHANGES_OF_SEGMENT",
     "CORRECTIONS",
     "FACTS",
+    "PICTURE_BEFORE",
     "RULES",
 ]
 
@@ -21,6 +23,17 @@ FACTS = (
     *("refunded_amount", "net_amount", "discount_kinds", "discount_codes"),
 )
 """What an order says that can move somebody between segments; the rest may change unseen."""
+
+PICTURE_BEFORE = tuple(
+    f"""
+CREATE VIEW memory.main.{view} AS
+SELECT before.* REPLACE (coalesce(renamed_to, customer_key) AS customer_key)
+FROM previous.main.{table} AS before
+LEFT JOIN memory.main.renamed USING (customer_key)
+"""
+    for view, table in (("members_before", "segment_members"), ("orders_before", "orders"))
+)
+"""The picture before, under the keys of today."""
 
 # A left-censored segment follows the same rule as an available one: what is known of it differs.
 _RULE = (
@@ -45,11 +58,11 @@ CHANGES_OF_SEGMENT = """
 INSERT INTO memory.main.changes
 SELECT $segment, customer_key, 'added'
 FROM (SELECT customer_key FROM published.main.segment_members WHERE segment = $segment)
-ANTI JOIN (SELECT customer_key FROM previous.main.segment_members WHERE segment = $segment)
+ANTI JOIN (SELECT customer_key FROM memory.main.members_before WHERE segment = $segment)
     USING (customer_key)
 UNION ALL
 SELECT $segment, customer_key, 'removed'
-FROM (SELECT customer_key FROM previous.main.segment_members WHERE segment = $segment)
+FROM (SELECT customer_key FROM memory.main.members_before WHERE segment = $segment)
 ANTI JOIN (SELECT customer_key FROM published.main.segment_members WHERE segment = $segment)
     USING (customer_key)
 """
@@ -57,7 +70,7 @@ ANTI JOIN (SELECT customer_key FROM published.main.segment_members WHERE segment
 CHANGES = """
 CREATE TABLE published.main.published_changes AS
 SELECT
-    publication_id, as_of, segment, coalesce(gone.pseudonym, customer_key) AS customer_key, change
+    publication_id, as_of, segment, coalesce(gone.replaced_by, customer_key) AS customer_key, change
 FROM (
     SELECT publication_id, as_of, segment, customer_key, change
     FROM previous.main.published_changes
@@ -76,7 +89,7 @@ FROM (
     SELECT order_id, ordered_on, hash({", ".join(FACTS)}) AS facts FROM published.main.orders
 ) AS now
 FULL JOIN (
-    SELECT order_id, ordered_on, hash({", ".join(FACTS)}) AS facts FROM previous.main.orders
+    SELECT order_id, ordered_on, hash({", ".join(FACTS)}) AS facts FROM memory.main.orders_before
 ) AS before USING (order_id)
 WHERE now.facts IS DISTINCT FROM before.facts
     AND least(now.ordered_on, before.ordered_on) <= (
@@ -99,7 +112,7 @@ WITH compared AS (
         before.order_id IS NOT NULL AS was_known
     FROM memory.main.changed_orders
     LEFT JOIN published.main.orders AS now USING (order_id)
-    LEFT JOIN previous.main.orders AS before USING (order_id)
+    LEFT JOIN memory.main.orders_before AS before USING (order_id)
 ), judged AS (
     SELECT
         order_id,
@@ -133,7 +146,7 @@ WITH compared AS (
     WHERE cause = 'identity' AND customer_key IS NOT NULL
 )
 SELECT
-    publication_id, as_of, order_id, coalesce(gone.pseudonym, customer_key) AS customer_key,
+    publication_id, as_of, order_id, coalesce(gone.replaced_by, customer_key) AS customer_key,
     ordered_on, cause
 FROM (
     SELECT publication_id, as_of, order_id, customer_key, ordered_on, cause

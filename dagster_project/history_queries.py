@@ -149,6 +149,19 @@ COMMENTS: dict[str, str] = {
         "source), identity (of another customer now), cancellation (cancelled or voided), refund, "
         "validity (counts or not for another reason), date, amount (net amount or discounts)."
     ),
+    "TABLE customer_key_changes": (
+        "Customers who are known under another key than once. Each of their rows elsewhere has the "
+        "key of today; this is for whoever kept an earlier one."
+    ),
+    "COLUMN customer_key_changes.publication_id": _PUBLICATION_ID,
+    "COLUMN customer_key_changes.as_of": _AS_OF,
+    "COLUMN customer_key_changes.earlier_key": "A key as it once was published.",
+    "COLUMN customer_key_changes.customer_key": "The key of today.",
+    "COLUMN customer_key_changes.id_type": (
+        "email or phone, when a customer turned out to be two: only this identifier of the earlier "
+        "key is of this customer. Null: all else of the earlier key is, which is nobody's today."
+    ),
+    "COLUMN customer_key_changes.id_value": "That identifier, or null.",
     "MACRO TABLE members_on": (
         "members_on(day): the members of every segment on a day, from today's knowledge. For a "
         "file attached as pub: FROM pub.members_on(day, 'pub')."

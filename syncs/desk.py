@@ -99,5 +99,6 @@ async def opened(settings: SyncSettings, spec: AnySpec, *, now: datetime) -> Asy
             ledger_file.attached(work.con, ledger_path(settings, spec.account)) as book,
         ):
             keep_apart(book, settings)
+            book.rekey(account=spec.account, run_id=connection.run_id, at=now)
             drift.begin(work.con)
             yield Desk(spec, settings, connection, work, book, now)

@@ -85,7 +85,7 @@ def state(
             case when ref is null or out is not null then 'remove' else 'upsert' end as operation,
             case when ref is null or out is not null then vendor_row end as vendor_row,
             case when reason_why is not null
-                then coalesce(known_as, alias_of(customer_key)) end
+                then coalesce(alias_of(customer_key), known_as) end
                 as customer{properties.flag_columns}
         from joined where ref is not null or reason_why is not null""",
         {"sync": spec.name},
@@ -245,9 +245,11 @@ def find_leavers(spec: AnySpec, shape: Shape, work: Workspace) -> None:
 
 
 def add_sharers_again(shape: Shape, work: Workspace) -> None:
-    """Add whoever stays again after a removal of somebody with the same e-mail or phone.
+    """Add whoever stays again after a removal that may have met them.
 
-    The destination finds a person by either, so the removal may have met the one who stays.
+    The destination finds a person by e-mail or phone: that is one who shares either with somebody
+    who is removed. It may know one person by several addresses: that is one of whom another row is
+    removed, as when two customers turned out to be one.
     """
     con = work.con
     if con.execute("select 1 from planned where operation = 'remove' limit 1").fetchone() is None:
@@ -263,5 +265,6 @@ def add_sharers_again(shape: Shape, work: Workspace) -> None:
             'update' as change, '{Cause.SHARED}' as cause, fingerprint, told_before, bytes,
             false as is_history
         from wanted as w join pub.main.customers as c on c.rowid = w.ref
-        where w.left_out is null and w.cause is null and ({shared})"""
+        where w.left_out is null and w.cause is null and ({shared} or alias_of(c.customer_key) in (
+            select customer from planned where operation = 'remove' and customer is not null))"""
     )

@@ -100,6 +100,7 @@ class Run:
             self._ledger.adopt(self._spec.renamed_from, self._spec.name)
         await self._resume()
         self._ledger.fold()
+        self._ledger.rekey(account=self._spec.account, run_id=self._run_id, at=self._clock())
         built = planning.build(
             self._spec, self._destination.shape, self._work, self._ledger, now=self._clock()
         )

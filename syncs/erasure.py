@@ -91,6 +91,7 @@ async def _erase_account(
             with ledger_file.attached(work.con, ledger_path(settings, account)) as book:
                 keep_apart(book, settings)
                 book.fold()
+                book.rekey(account=account, run_id=connection.run_id, at=clock())
                 vendor = people_of(
                     account, connection.transport, connection.credentials, connection.run_id
                 )

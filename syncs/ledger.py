@@ -6,13 +6,13 @@ What is in the file, and what it means, is described in :mod:`syncs.ledger_layou
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 import duckdb
 
+from syncs import rekeying
 from syncs.batches import Cut, Part
 from syncs.destinations.people import Erasure
 from syncs.ledger_layout import (
@@ -27,7 +27,7 @@ from syncs.ledger_layout import (
     WORKING,
 )
 from syncs.records import Rejection, State, Status
-from syncs.sql import literal
+from syncs.sql import literal, transaction
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,10 @@ class Ledger:
         self._notes: list[tuple[str, Mapping[str, object]]] = []
 
     def know(self) -> None:
-        """Make the view ``known``: the rows, with what unfolded runs leave behind."""
+        """Make the view ``known``: the rows, with what unfolded runs leave behind.
+
+        Whose they are is said in today's keys, whether or not :meth:`rekey` has been here.
+        """
         con = self._con
         rows = KNOWN
         if con.execute("select 1 from ledger.outbox limit 1").fetchone() is not None:
@@ -76,7 +79,18 @@ class Ledger:
         for new, old in self._renamed.items():
             name = f"case sync when {literal(old)} then {literal(new)} else sync end as sync"
             rows = f"select * replace ({name}) from ({rows})"
+        rows = rekeying.under_keys_of_today(con, rows)
         con.execute(f"create or replace temp view known as {rows}")
+
+    def rekey(self, *, account: str, run_id: str, at: datetime) -> int:
+        """Let the rows follow their customers to the keys of today; see :mod:`syncs.rekeying`.
+
+        Args:
+            account: whose ledger this is.
+            run_id: of the run that needs it.
+            at: now, UTC.
+        """
+        return rekeying.rekey(self._con, account=account, run_id=f"{run_id}-keys", at=at)
 
     def adopt(self, old: str, new: str) -> None:
         """Take over what is known of a sync under its old name, unless the new one has run."""
@@ -87,14 +101,14 @@ class Ledger:
             # Somebody only looks: show it as it will be.
             self._renamed = {new: old}
             return
-        with _transaction(con):
+        with transaction(con):
             for table in ("rows", "outbox", "batches", "runs", "objects", "drift"):
                 con.execute(f"update ledger.{table} set sync = ? where sync = ?", [new, old])
 
     def fold(self) -> None:
         """Take every unfolded run into ``rows``."""
         con = self._con
-        with _transaction(con):
+        with transaction(con):
             if con.execute("select 1 from ledger.outbox limit 1").fetchone() is not None:
                 con.execute(
                     f"""create or replace temp table superseded as
@@ -125,7 +139,7 @@ class Ledger:
                 or ``null``.
         """
         con = self._con
-        with _transaction(con):
+        with transaction(con):
             con.execute(
                 "insert into ledger.runs by name select $run_id as run_id, $sync as sync, "
                 "$destination as destination, $as_of as as_of, $publication_id as publication_id, "
@@ -168,7 +182,7 @@ class Ledger:
     def flush(self) -> None:
         """Write everything noted."""
         con = self._con
-        with _transaction(con):
+        with transaction(con):
             for statement, given in self._notes:
                 con.execute(statement, given)
             if self._log:
@@ -305,7 +319,7 @@ class Ledger:
             given: values of its other parameters.
         """
         con = self._con
-        with _transaction(con):
+        with transaction(con):
             con.execute(
                 """insert into ledger.runs by name select $run_id as run_id, $sync as sync,
                 coalesce((select any_value(destination) from ledger.runs where sync = $sync), '')
@@ -352,18 +366,6 @@ class Ledger:
                 con = self._con
                 con.execute("delete from ledger.objects where sync = ? and name = ?", [sync, name])
                 con.execute("insert into ledger.objects values (?, ?, ?)", [sync, name, value])
-
-
-@contextmanager
-def _transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All or nothing."""
-    con.execute("begin")
-    try:
-        yield
-    except BaseException:
-        con.execute("rollback")
-        raise
-    con.execute("commit")
 
 
 _RELATION = "select unnest($keys) as key, unnest($reasons) as reason, unnest($codes) as code"

@@ -109,6 +109,7 @@ def resolve(
         whose = "customer in (select alias_of(unnest($customers)))"
     with _mended(settings, spec) as (_, book):
         book.fold()
+        book.rekey(account=spec.account, run_id=_run_id(clock()), at=clock())
         return book.amend(
             _run_id(clock()),
             spec.name,

@@ -17,6 +17,7 @@ import duckdb
 
 from syncs import ledger_file, workspace
 from syncs.errors import LedgerBusyError, PublishedDataError
+from syncs.rekeying import REKEYED
 from syncs.settings import SyncSettings
 from syncs.sql import literal
 
@@ -103,6 +104,9 @@ def _replace_rows(con: duckdb.DuckDBPyConnection) -> None:
         where run_id in (select run_id from news)"""
     )
     touched, rows = _count(con, "touched"), _count(con, "ledger.rows")
+    if _count(con, f"news where status = '{REKEYED}'"):
+        # Rows that nobody touched have another name.
+        touched = rows
     if 0 < touched <= _MOST_REPLACED * rows:
         con.execute(
             f"create table named as select {_ROWS} from ledger.rows as r "

@@ -19,7 +19,7 @@ from typing import Final
 
 import duckdb
 
-from syncs import identity
+from syncs import identity, rekeying
 from syncs.errors import PublishedDataError
 from syncs.settings import SyncSettings
 from syncs.sql import literal
@@ -92,7 +92,9 @@ def opened(settings: SyncSettings) -> Iterator[Workspace]:
             _attach(con, settings.published, folder)
             identity.install(con, key=key)
             _know_erased(con, settings.erasures)
-            yield _described(con, settings)
+            work = _described(con, settings)
+            rekeying.install(con, work.tables)
+            yield work
         finally:
             con.close()
 

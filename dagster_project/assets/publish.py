@@ -131,6 +131,7 @@ def _recorded(history: Recorded) -> dict[str, int | str]:
         "members removed": history.removed,
         "rules changed": history.rules,
         "order corrections": history.corrections,
+        "customer keys changed": history.renamed,
         **({"history begins here": history.started} if history.started else {}),
     }
 

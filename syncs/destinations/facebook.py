@@ -62,8 +62,9 @@ def shape(spec: AudienceSpec, country: str) -> Shape:
     }
     known = [found[key].format(f'cast(c."{spec.identify_by[key]}" as varchar)') for key in strong]
     # What tells rows from each other need not be hashed for Facebook: eight hashes a row are dear.
-    parts = [f"coalesce(cast(c.\"{column}\" as varchar), '')" for column in
-             spec.identify_by.values()]  # fmt: skip
+    # Our own id of somebody is no part of who they are there: with another one they stay.
+    parts = [f"coalesce(cast(c.\"{column}\" as varchar), '')" for key, column in
+             spec.identify_by.items() if key != "EXTERN_ID"]  # fmt: skip
     sources = [f'c."{spec.identify_by[key]}"' for key in ("EMAIL", "PHONE") if key in cells]
     return Shape(
         channel="ads",

@@ -11,6 +11,8 @@ from typing import Any
 
 import duckdb
 
+from dagster_project.history_keys import record_key_changes
+
 AS_OF = date(2026, 11, 21)
 
 _CUSTOMER = """customer_key varchar, customer_ids varchar[], email varchar, phone varchar,
@@ -61,7 +63,9 @@ class Shop:
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_suffix(".fresh")
         fresh.unlink(missing_ok=True)
-        con = duckdb.connect(str(fresh))
+        con = duckdb.connect()
+        con.execute(f"attach '{fresh}' as published")
+        con.execute("use published")
         con.execute(f"create table customers ({_CUSTOMER})")
         _insert_json(con, "customers", [{**c, "as_of": self.as_of} for c in self.customers])
         con.execute(
@@ -112,9 +116,31 @@ class Shop:
             "now() as published_at, 'America/New_York' as shop_timezone, 'USD' as shop_currency",
             [f"publication-{self.published}", self.as_of],
         )
+        _record_changes_of_keys(con, target, f"publication-{self.published}", self.as_of)
         con.close()
         fresh.replace(target)
         return target
+
+
+def _record_changes_of_keys(
+    con: duckdb.DuckDBPyConnection, previous: Path, publication_id: str, as_of: date
+) -> None:
+    """Whose key changed since the file before, as the publish step finds it out."""
+    erasures = previous.with_name("erasures.duckdb")
+    for name, path in (("previous", previous), ("erasures", erasures)):
+        con.execute(
+            f"attach '{path}' as {name} (read_only)"
+            if path.exists()
+            else f"attach ':memory:' as {name}"
+        )
+    if not previous.exists():
+        for table in ("customers", "customer_identities"):
+            con.execute(f"create table previous.{table} as from published.{table} where false")
+    if not erasures.exists():
+        con.execute(
+            "create table erasures.erasures as from published.customer_identities where false"
+        )
+    record_key_changes(con, publication_id=publication_id, as_of=as_of)
 
 
 def _insert_json(

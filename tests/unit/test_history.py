@@ -28,6 +28,8 @@ LAYOUT = {
     "orders": "order_id VARCHAR, customer_key VARCHAR, ordered_on DATE, is_valid BOOLEAN, "
     "invalid_reason VARCHAR, refunded_amount DECIMAL(18, 2), net_amount DECIMAL(18, 2), "
     "discount_kinds VARCHAR[], discount_codes VARCHAR[]",
+    "customer_identities": "customer_key VARCHAR, id_type VARCHAR, id_value VARCHAR",
+    "erasures": "customer_key VARCHAR, requested_on DATE, id_type VARCHAR, id_value VARCHAR",
     "segment_periods": "segment VARCHAR, customer_key VARCHAR, entered_on DATE, exited_on DATE",
     "segment_members": "segment VARCHAR, customer_key VARCHAR, entered_on DATE, as_of DATE",
     "segment_catalog": "segment VARCHAR, kind VARCHAR, parameters VARCHAR, status VARCHAR",
@@ -57,6 +59,8 @@ class Shop:
         default_factory=lambda: {"buyers": ("periods", RULES, "available")}
     )
     known: set[str] = field(default_factory=set)
+    identities: list[tuple[str, str, str]] = field(default_factory=list)
+    erasures: list[tuple[str, date, str, str]] = field(default_factory=list)
     times: int = 0
 
     @property
@@ -79,6 +83,8 @@ class Shop:
                 for order_id, o in self.orders.items()
                 if o.ordered_on <= as_of
             ],
+            "customer_identities": self.identities,
+            "erasures": self.erasures,
             "segment_periods": self.periods,
             "segment_members": members,
             "segment_catalog": [(name, *about) for name, about in self.rules.items()],
@@ -137,6 +143,7 @@ def test_the_first_publication_is_all_there_is(shop: Shop) -> None:
         removed=0,
         rules=1,
         corrections=0,
+        renamed=0,
         replaced=0,
         started="nothing was published before",
     )
@@ -576,3 +583,147 @@ def _together(members: set[tuple[str, str]], names: set[str]) -> list[tuple[str,
         (key if key in names else "", *sorted(s for s, member in members if member == key))
         for key in people
     )
+
+
+def test_a_customer_with_another_key_keeps_their_past(shop: Shop) -> None:
+    shop.identities = [("c_ann", "email", "ann@mail.example"), ("c_ann", "customer_id", "a1")]
+    shop.orders["o9"] = Order("c_ann", net_amount=Decimal(1))
+    shop.publish()
+    shop.orders["o9"] = Order("c_ann")
+    shop.publish()
+    # An older order of Ann's becomes known: it has another address.
+    shop.identities = [
+        *(("c_anna", kind, value) for _, kind, value in shop.identities),
+        ("c_anna", "email", "anna@mail.example"),
+    ]
+    shop.periods[0] = ("buyers", "c_anna", DAY - timedelta(30), None)
+    shop.orders |= {
+        "o0": Order("c_anna", DAY - timedelta(30)),
+        "o1": Order("c_anna"),
+        "o9": Order("c_anna"),
+    }
+    recorded = shop.publish(NEXT)
+
+    assert (recorded.renamed, recorded.replaced, recorded.added) == (1, 0, 0)
+    assert shop.published_on(DAY) == [("buyers", "c_anna"), ("buyers", "c_bob")]
+    assert shop.corrections() == [("o0", "c_anna", "late_order"), ("o9", "c_anna", "amount")]
+    assert shop.differences(DAY) == []
+    assert shop.ask("SELECT earlier_key, customer_key, id_value FROM customer_key_changes") == [
+        ("c_ann", "c_anna", None)
+    ]
+
+
+def key_changes(shop: Shop) -> list[tuple[Any, ...]]:
+    return shop.ask(
+        "SELECT earlier_key, customer_key, id_type, id_value FROM customer_key_changes ORDER BY ALL"
+    )
+
+
+def keys(shop: Shop, **customers: str) -> None:
+    """Publish customers by key, each known by so many addresses and accounts."""
+    shop.periods, shop.orders, shop.known = [], {}, set(customers)
+    shop.identities = [
+        (
+            key,
+            "phone" if word[0] == "+" else "email" if "@" in word else "customer_id",
+            word,
+        )
+        for key, words in customers.items()
+        for word in words.split()
+    ]
+    shop.publish()
+
+
+def test_keys_are_followed_through_renames_and_merges(shop: Shop) -> None:
+    keys(shop, c_1="a@x 1", c_2="b@x 2", c_3="c@x")
+    keys(shop, c_4="a@x 1 z@x", c_2="b@x 2", c_3="c@x")
+    assert key_changes(shop) == [("c_1", "c_4", None, None)]
+    keys(shop, c_2="a@x 1 z@x b@x 2", c_3="c@x")
+    assert key_changes(shop) == [("c_1", "c_2", None, None), ("c_4", "c_2", None, None)]
+    # Nothing changed: nothing more is known, and nothing is forgotten.
+    keys(shop, c_2="a@x 1 z@x b@x 2", c_3="c@x")
+    assert len(key_changes(shop)) == 2
+    # Only the account is the same: the address was changed in its place.
+    keys(shop, c_5="new@x 2", c_3="c@x")
+    assert key_changes(shop) == [
+        ("c_1", "c_5", None, None),
+        ("c_2", "c_5", None, None),
+        ("c_4", "c_5", None, None),
+    ]
+    # Whoever is gone, is gone under every key.
+    keys(shop, c_3="c@x")
+    assert key_changes(shop) == []
+
+
+def test_a_key_that_comes_back_is_no_earlier_key(shop: Shop) -> None:
+    keys(shop, c_1="a@x")
+    keys(shop, c_2="a@x b@x")
+    keys(shop, c_1="a@x")
+    assert key_changes(shop) == [("c_2", "c_1", None, None)]
+
+
+def test_a_split_says_whose_each_contact_is(shop: Shop) -> None:
+    keys(shop, c_1="a@x +1 1 b@x +2 2")
+    keys(shop, c_1="a@x +1 1", c_2="b@x +2 2")
+    split = [("c_1", "c_2", "email", "b@x"), ("c_1", "c_2", "phone", "+2")]
+    assert key_changes(shop) == split
+    keys(shop, c_3="a@x +1 1", c_4="b@x +2 2")
+    assert key_changes(shop) == [
+        ("c_1", "c_3", None, None),
+        ("c_1", "c_4", "email", "b@x"),
+        ("c_1", "c_4", "phone", "+2"),
+        ("c_2", "c_4", None, None),
+    ]
+    # Together again: one of the two keys goes, and everything of both is the other's.
+    keys(shop, c_3="a@x +1 1 b@x +2 2")
+    assert key_changes(shop) == [(key, "c_3", None, None) for key in ("c_1", "c_2", "c_4")]
+
+
+def test_a_rename_before_a_split_is_not_forgotten(shop: Shop) -> None:
+    keys(shop, c_1="a@x 1 b@x")
+    keys(shop, c_2="a@x 1 b@x z@x")
+    keys(shop, c_2="a@x 1 z@x", c_3="b@x")
+    assert key_changes(shop) == [
+        ("c_1", "c_2", None, None),
+        ("c_1", "c_3", "email", "b@x"),
+        ("c_2", "c_3", "email", "b@x"),
+    ]
+
+
+def test_a_phone_of_several_leads_to_nobody(shop: Shop) -> None:
+    keys(shop, c_1="+1")
+    keys(shop, c_2="+1 a@x", c_3="+1 b@x")
+    assert key_changes(shop) == []
+    # One of them has it alone now, who had it before.
+    keys(shop, c_2="+1 a@x", c_3="b@x")
+    assert key_changes(shop) == []
+
+
+def test_who_asks_to_be_forgotten_is_followed_until_they_are(shop: Shop) -> None:
+    keys(shop, c_1="a@x", c_9="z@x")
+    # No identifier of theirs is published from now on; their key changed in the same night.
+    shop.erasures = [("c_2", DAY, "email", "a@x")]
+    keys(shop, c_2="", c_9="z@x")
+    assert key_changes(shop) == [("c_1", "c_2", None, None)]
+    shop.erasures = []
+    keys(shop, c_3="", c_9="z@x")
+    assert key_changes(shop) == []
+    assert b"c_1" not in shop.published.read_bytes()
+
+
+def test_the_key_of_an_address_to_be_forgotten_is_not_kept(shop: Shop) -> None:
+    keys(shop, c_1="a@x 1")
+    keys(shop, c_2="b@x 1")
+    shop.erasures = [("c_1", DAY, "email", "a@x")]
+    keys(shop, c_2="b@x 1")
+    assert key_changes(shop) == []
+
+
+def test_a_file_from_before_keys_were_followed_keeps_its_history(shop: Shop) -> None:
+    shop.publish()
+    shop.published.chmod(0o644)
+    with duckdb.connect(str(shop.published)) as con:
+        con.execute("DROP TABLE customer_key_changes")
+    recorded = shop.publish(NEXT)
+    assert (recorded.started, recorded.publications) == (None, 2)
+    assert key_changes(shop) == []

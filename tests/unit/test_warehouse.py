@@ -19,6 +19,8 @@ DAY_2 = date(2026, 11, 21)
 # What the history compares, beside the version that these tests look at.
 COMPARED = {
     "customers": ", 'c_1' AS customer_key",
+    "customer_identities": ", 'c_1' AS customer_key, 'email' AS id_type, 'a@m.example' AS id_value",
+    "erasures": ", 'c_2' AS customer_key, 'email' AS id_type, 'b@m.example' AS id_value",
     "orders": ", 'o_1' AS order_id, 'c_1' AS customer_key, DATE '2026-11-01' AS ordered_on, "
     "true AS is_valid, NULL::VARCHAR AS invalid_reason, 0.00 AS refunded_amount, "
     "9.99 AS net_amount, ['code'] AS discount_kinds, ['SAVE'] AS discount_codes",
