@@ -16,7 +16,7 @@ from typing import Any
 
 import duckdb
 
-from syncs import identity, ledger_file
+from syncs import SyncSettings, identity, ledger_file, workspace
 from tests.benchmarks import shop
 from tests.support.box import Box
 
@@ -256,11 +256,12 @@ class Victim:
     def _look_into_ledger(self, outcome: Outcome) -> None:
         """Note how many rows are unanswered, as the next run will see it."""
         file = self._home / "ledger" / f"{self._kind.vendor}.duckdb"
-        with duckdb.connect() as con, ledger_file.viewed(con, file) as book:
+        settings = SyncSettings().model_copy(update={"home": self._home})
+        with workspace.opened(settings) as work, ledger_file.viewed(work.con, file) as book:
             book.know()
             rows: Counter[str] = Counter(
                 dict(
-                    con.execute(
+                    work.con.execute(
                         "select run_id, count(*) from known where state = 'unknown' group by all"
                     ).fetchall()
                 )
