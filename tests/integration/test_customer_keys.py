@@ -384,12 +384,15 @@ def test_a_run_that_died_in_the_middle_is_taken_in_under_todays_key(
     with mock.patch("syncs.ledger.Ledger.settled", side_effect=Died):  # noqa: SIM117
         with pytest.raises(Died):
             run(settings, "sync")
+    sent = case.held(box)
     rename(made, "c1", "older")
     made.publish(settings.home)
 
     go(settings)
 
-    assert case.held(box) == PEOPLE
+    # Attentive does not drop what it has: whether an event arrived is for a person to say.
+    is_sent_again = not (case.vendor == "attentive" and case.is_event)
+    assert case.held(box) == (PEOPLE if is_sent_again else sent)
     assert names(settings) == ["c0", "c2", "c3", "c4", "older"]
 
 
@@ -420,6 +423,7 @@ def test_unanswered_events_are_listed_and_settled_by_the_key_of_today(
     with mock.patch("syncs.ledger.Ledger.settled", side_effect=Died):  # noqa: SIM117
         with pytest.raises(Died):
             run(settings, "sync")
+    sent = box.events("attentive", "New Multi-Buyer")
     rename(made, "c1", "older")
     made.publish(settings.home)
     spec = chosen(settings)["sync"]
@@ -428,7 +432,7 @@ def test_unanswered_events_are_listed_and_settled_by_the_key_of_today(
     assert listed == ["c0", "c2", "c3", "c4", "older"]
     assert resolve(settings, spec, Verdict.ARRIVED, customers=["older"]) == 1
     assert plan(settings, "sync").changes == 0
-    assert box.events("attentive", "New Multi-Buyer") == PEOPLE
+    assert box.events("attentive", "New Multi-Buyer") == sent
 
 
 def test_analysts_see_that_keys_changed(settings: SyncSettings, box: Box) -> None:
