@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from dagster_project.connections import Sleep
 from dagster_project.sources import object_store, postgres, web_files
 from dagster_project.sources.connector import DATABASE_ENDINGS
-from dagster_project.sources.contract import TABLE_NAMES
+from dagster_project.sources.contract import TABLE_NAMES, TABLES
 from dagster_project.sources.copies import Copies, Log, copies, without_secrets
 from dagster_project.sources.errors import SourceError
 from dagster_project.sources.files import DATA_ENDINGS, is_data_name
@@ -28,6 +28,10 @@ from dagster_project.sources.shopify_fetch import SCHEME, Account, fetch_shop
 _SCHEMES = "s3://, https://, postgresql:// or shopify://"
 _FREE_NAMES = {"shopify_bulk", "shopify_csv"}
 """Formats that tell a file by what is in it."""
+
+
+# A message that names only some of the files names those without which nothing can be loaded.
+_NEEDED_FIRST = [table.name for table in sorted(TABLES, key=lambda table: not table.required)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +153,7 @@ def _names(source_format: str, url: str) -> list[str]:
     native: dict[str, object] = {} if connector is None else {**connector.columns}
     beside = set(TABLE_NAMES).difference(native, () if connector is None else connector.mapped)
     return [f"{table}.parquet" for table in native] + [
-        f"{table}{ending}" for table in TABLE_NAMES if table in beside for ending in DATA_ENDINGS
+        f"{table}{ending}" for table in _NEEDED_FIRST if table in beside for ending in DATA_ENDINGS
     ]
 
 

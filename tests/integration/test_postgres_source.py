@@ -55,7 +55,7 @@ def test_fivetrans_tables_of_the_sample_shop(postgres: Postgres, raw: Path, tmp_
     con, results = loaded(tmp_path, "fivetran_shopify", url, ACCESS, said.append)
     assert content(con) == content(here)
     assert len(content(con)["orders"]) > 1000
-    assert results[0].files == ("copy.duckdb#fivetran",)
+    assert results["orders"].files == ("copy.duckdb#fivetran",)
     place = f"postgresql://127.0.0.1:{postgres.port}/postgres"
     assert f"copied table fivetran.order_line from {place}" in said
     assert PASSWORD not in "".join(said)
@@ -133,7 +133,7 @@ def test_what_is_not_synced_is_missing_and_other_tables_are_left_there(
 ):
     url = a_shop(postgres, "parts")
     _, results = loaded(tmp_path, "fivetran_shopify", url, ACCESS)
-    missing = {result.table for result in results if not result.present}
+    missing = {result.table for result in results.values() if not result.present}
     assert {"customers", "refunds", "checkouts"} <= missing
     assert "order_lines" not in missing
     with copied(tmp_path, "fivetran_shopify", url, ACCESS) as local:
@@ -149,7 +149,7 @@ def test_a_view_is_as_good_as_a_table(postgres: Postgres, tmp_path: Path):
     url = in_schema(postgres, "views")
     postgres.run('CREATE VIEW views."order" AS SELECT * FROM base."order"')
     _, results = loaded(tmp_path, "fivetran_shopify", url, ACCESS)
-    assert results[0].rows == 1
+    assert results["orders"].rows == 1
 
 
 def test_what_is_written_between_two_tables_is_not_half_seen(postgres: Postgres, tmp_path: Path):
@@ -182,7 +182,7 @@ def test_the_schema_with_the_main_table_is_found_or_asked_for(postgres: Postgres
         "INSERT INTO one.wc_order_stats VALUES (1, '2026-01-05', 5, 'wc-completed')"
     )
     _, results = loaded(tmp_path, "woocommerce", postgres.url, ACCESS)
-    assert results[0].files == ("copy.duckdb#one",)
+    assert results["orders"].files == ("copy.duckdb#one",)
     postgres.run(
         "DROP SCHEMA IF EXISTS two CASCADE; CREATE SCHEMA two;"
         "CREATE TABLE two.wc_order_stats (order_id bigint)"
@@ -199,7 +199,7 @@ def test_the_schema_with_the_main_table_is_found_or_asked_for(postgres: Postgres
 def test_the_password_may_be_in_the_address(postgres: Postgres, tmp_path: Path):
     url = a_shop(postgres, "secret").replace("shop@", "shop:a%20pass%27word%2Fwith%3Aodd%40signs@")
     _, results = loaded(tmp_path, "fivetran_shopify", url.replace("postgresql", "postgres"))
-    assert results[0].rows == 1
+    assert results["orders"].rows == 1
     # What the address says wins, and neither is told.
     wrong = url.replace("odd", "even")
     message = refused(tmp_path, wrong)

@@ -78,7 +78,7 @@ def test_a_folder_of_parquet_and_csv(access: Access, tmp_path: Path):
     con, results = loaded(tmp_path, "canonical", "s3://shop/lake/", access, said.append)
     here, _ = loaded(tmp_path, "canonical", str(RAW))
     assert content(con) == content(here)
-    assert results[0].files == ("orders/part-0.parquet", "orders/part-1.parquet")
+    assert results["orders"].files == ("orders/part-0.parquet", "orders/part-1.parquet")
     size = sum(file.stat().st_size for file in RAW.glob("*.csv") if file.stem != "orders")
     [sentence] = said
     assert sentence.startswith("copying 14 files of ")
@@ -95,14 +95,14 @@ def test_the_exports_of_shopify_as_a_folder_and_as_a_glob(access: Access, tmp_pa
     assert content(con) == content(here)
     con, results = loaded(tmp_path, "shopify_csv", "s3://shop/exports/*/orders_*.csv", access)
     assert content(con)["orders"] == content(here)["orders"]
-    assert not next(r for r in results if r.table == "suppressions").present
+    assert not next(r for r in results.values() if r.table == "suppressions").present
 
 
 def test_one_file_is_known_by_its_folder_too(access: Access, tmp_path: Path):
     con, results = loaded(tmp_path, "canonical", "s3://shop/lake/orders/part-1.parquet", access)
     here, _ = loaded(tmp_path, "canonical", str(RAW))
     assert set(content(con)["orders"]) < set(content(here)["orders"])
-    assert [r.table for r in results if r.present] == ["orders"]
+    assert [r.table for r in results.values() if r.present] == ["orders"]
 
 
 def test_a_database_of_a_connector_with_its_schema(
@@ -222,7 +222,7 @@ def test_a_file_of_a_web_server(web: WebServer, tmp_path: Path):
         ("1", 10),
         ("2", 11.5),
     ]
-    assert results[0].files == ("orders.csv",)
+    assert results["orders"].files == ("orders.csv",)
     assert web.asked[0][0] == "/latest/orders.csv?signature=geheim"
     assert said == [f"copied 1 file of {len(ORDERS)} bytes from {web.address}/latest/orders.csv"]
 
@@ -233,7 +233,7 @@ def test_of_a_folder_of_a_web_server_the_names_of_the_tables_are_asked_for(
     web.files["/shop/orders.csv"] = ORDERS
     web.files["/shop/costs.csv.gz"] = gzip.compress(b"sku,unit_cost\nA,1.5\n")
     _, results = loaded(tmp_path, "canonical", f"{web.address}/shop/?token=geheim")
-    assert {r.table: r.files for r in results if r.present} == {
+    assert {r.table: r.files for r in results.values() if r.present} == {
         "orders": ("orders.csv",),
         "costs": ("costs.csv.gz",),
     }
@@ -250,7 +250,7 @@ def test_of_a_folder_of_a_web_server_the_tables_of_a_connector_are_asked_for(
     web.files["/shop/order.parquet"] = file.read_bytes()
     web.files["/shop/costs.csv"] = b"sku,unit_cost\nA,1.5\n"
     _, results = loaded(tmp_path, "fivetran_shopify", f"{web.address}/shop/")
-    assert {"orders", "costs"} <= {r.table for r in results if r.present}
+    assert {"orders", "costs"} <= {r.table for r in results.values() if r.present}
 
 
 @pytest.mark.parametrize(
@@ -307,7 +307,7 @@ def test_a_transfer_that_is_cut_off_is_tried_again_and_then_refused(web: WebServ
     web.files["/orders.csv"] = ORDERS
     web.fails_first["/orders.csv"] = 2
     _, results = loaded(tmp_path, "canonical", f"{web.address}/orders.csv")
-    assert results[0].rows == 2
+    assert results["orders"].rows == 2
     web.cut_off.add("/orders.csv")
     web.asked.clear()
     message = refused(tmp_path, "canonical", f"{web.address}/orders.csv?token=geheim")
@@ -332,7 +332,7 @@ def test_over_https_the_certificate_is_checked(
     trusting = store_at(web, ca_file=str(certificate))
     for location in (url, "s3://shop/orders.csv"):
         _, results = loaded(tmp_path, "canonical", location, trusting)
-        assert results[0].rows == 2
+        assert results["orders"].rows == 2
 
 
 def settings(home: Path, storage: Storage, source: str) -> Settings:

@@ -45,13 +45,13 @@ def loaded(
     location: str,
     access: Access | None = None,
     log: Callable[[str], None] = lambda _: None,
-) -> tuple[duckdb.DuckDBPyConnection, list[LoadResult]]:
-    """A warehouse in memory with what is at `location`."""
+) -> tuple[duckdb.DuckDBPyConnection, dict[str, LoadResult]]:
+    """A warehouse in memory with what is at `location`, and the result of every table."""
     con = duckdb.connect()
     con.execute("SET TimeZone = 'UTC'")
     with copied(folder, source_format, location, access, log) as local:
         results = load(con, open_source(source_format, local), LoadOptions("America/New_York"))
-    return con, results
+    return con, {result.table: result for result in results}
 
 
 def content(con: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[object, ...]]]:
