@@ -158,7 +158,13 @@ class ShopifyBulkSource:
 
 def _keep_newer(con: DuckDBPyConnection) -> None:
     """Leave out of what was picked whatever is older than what is loaded."""
-    for kind in lines.ROOTS:
+    dated = con.execute(
+        "SELECT table_name FROM duckdb_columns() WHERE schema_name = 'raw' "
+        "AND column_name = 'updated_at' AND list_contains(?, table_name)",
+        [list(lines.ROOTS)],
+    ).fetchall()
+    # A table of an earlier version, without that column, is about to be loaded anew.
+    for (kind,) in dated:
         con.execute(
             f"""
             DELETE FROM {lines.PICKED} AS picked USING raw.{kind} AS loaded
