@@ -14,10 +14,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from dagster_project.connections import Sleep
 from dagster_project.sources.errors import LoadError
 from dagster_project.sources.shopify_queries import API_VERSION
-
-Sleep = Callable[[float], None]
 
 _T = TypeVar("_T")
 

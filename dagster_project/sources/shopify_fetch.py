@@ -12,14 +12,16 @@ is whole.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from dagster_project.connections import Sleep
+from dagster_project.sources.copies import Log
 from dagster_project.sources.errors import SourceError
-from dagster_project.sources.shopify_api import ShopifyApi, ShopifyError, Sleep
+from dagster_project.sources.shopify_api import ShopifyApi, ShopifyError
 from dagster_project.sources.shopify_queries import (
     ALL_ORDERS,
     POLL,
@@ -60,9 +62,7 @@ class Account:
     list_every_days: int = 1
 
 
-def fetch_shop(
-    location: str, home: Path, account: Account, *, sleep: Sleep, log: Callable[[str], None]
-) -> Path:
+def fetch_shop(location: str, home: Path, account: Account, *, sleep: Sleep, log: Log) -> Path:
     """Bring what changed in the shop at `location` into a folder of its own below `home`.
 
     Returns that folder, which is a source of format `shopify_bulk`.
@@ -130,7 +130,7 @@ class Fetcher:
         *,
         shop: str,
         sleep: Sleep,
-        log: Callable[[str], None],
+        log: Log,
         list_every_days: int = 1,
     ) -> None:
         self._api = api
@@ -205,18 +205,18 @@ class Fetcher:
         return operation
 
     def _start(self, query: str) -> _Operation:
-        waited, pause = 0.0, _FIRST_POLL
-        while True:
+        said = ""
+        for pause in _pauses():
             answer = self._api.ask(START, {"query": query})["bulkOperationRunQuery"]
             if not (errors := answer.get("userErrors") or []):
                 return _operation(answer["bulkOperation"], is_from_before=False)
-            if {error.get("code") for error in errors} - _BUSY or waited > _LONGEST_OPERATION:
-                said = "; ".join(str(error.get("message")) for error in errors)
-                message = f"Shopify did not start a bulk operation: {said}"
-                raise ShopifyError(message)
+            said = "; ".join(str(error.get("message")) for error in errors)
+            if {error.get("code") for error in errors} - _BUSY:
+                break
             self._log("other bulk operations of this app are running; waiting for them")
             self._sleep(pause)
-            waited, pause = waited + pause, min(2 * pause, _LONGEST_POLL)
+        message = f"Shopify did not start a bulk operation: {said}"
+        raise ShopifyError(message)
 
     def _is_list_due(self) -> bool:
         if not self._list_every:
@@ -248,8 +248,7 @@ class Fetcher:
 
     def _wait(self, operation: _Operation, name: str) -> dict[str, Any]:
         """What Shopify says of an operation that has come to its end."""
-        waited, pause = 0.0, _FIRST_POLL
-        while True:
+        for pause in _pauses():
             found = self._api.ask(POLL, {"id": operation.id}).get("bulkOperation")
             status = found["status"] if found else "EXPIRED"
             if found is not None and status == "COMPLETED":
@@ -261,15 +260,21 @@ class Fetcher:
                     f"{f' ({reason})' if reason else ''}: materialise again to start a new one"
                 )
                 raise ShopifyError(message)
-            if waited > _LONGEST_OPERATION:
-                message = (
-                    f"the bulk operation for {name} is still running after "
-                    f"{_LONGEST_OPERATION / 3600:.0f} hours: materialise again later to go on"
-                )
-                raise ShopifyError(message)
             self._log(f"{name}: {status.lower()}, {int(found['objectCount']):,} objects so far")
             self._sleep(pause)
-            waited, pause = waited + pause, min(2 * pause, _LONGEST_POLL)
+        message = (
+            f"the bulk operation for {name} is still running after "
+            f"{_LONGEST_OPERATION / 3600:.0f} hours: materialise again later to go on"
+        )
+        raise ShopifyError(message)
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between two questions, longer and longer, as long as it is worth to wait."""
+    waited, pause = 0.0, _FIRST_POLL
+    while waited <= _LONGEST_OPERATION:
+        yield pause
+        waited, pause = waited + pause, min(2 * pause, _LONGEST_POLL)
 
 
 def _state_of(folder: Path, shop: str) -> dict[str, Any]:
