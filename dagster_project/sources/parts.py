@@ -62,8 +62,11 @@ class Parts:
     def store(self, con: DuckDBPyConnection) -> None:
         """Remember that the table has all of them."""
         con.execute(f"DELETE FROM {LOADED_PARTS} WHERE table_name = ?", [self.table])
-        for position, part in enumerate(self.parts):
-            con.execute(
+        if self.parts:
+            con.executemany(
                 f"INSERT INTO {LOADED_PARTS} VALUES (?, ?, ?, ?, ?)",
-                [self.table, position, part.name, part.fingerprint, self.recipe],
+                [
+                    [self.table, position, part.name, part.fingerprint, self.recipe]
+                    for position, part in enumerate(self.parts)
+                ],
             )

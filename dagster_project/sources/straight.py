@@ -120,12 +120,10 @@ def _converted(column: Column, native: str, kind: str, shop_timezone: str) -> tu
     name = identifier(native)
     if _SAME.get(column.kind) == kind:
         return name, f"{name} IS NULL" if column.required else ""
-    if column.kind in _NUMBERS and kind.startswith("DECIMAL"):
-        whole = f"AND {name} = trunc({name})" if column.kind is Kind.INTEGER else ""
-        value = f"CASE WHEN true {whole} THEN TRY_CAST({name} AS {column.kind.sql_type}) END"
-        text = name
-    elif (column.kind in _NUMBERS and kind.endswith("INT")) or kind == "INTEGER":
+    if column.kind in _NUMBERS and (kind in _WHOLE or kind.startswith("DECIMAL")):
         value, text = f"TRY_CAST({name} AS {column.kind.sql_type})", name
+        if column.kind is Kind.INTEGER:
+            value = f"CASE WHEN {name} = trunc({name}) THEN {value} END"
     else:
         raw = parquet_rows.as_text(name, kind, keep_nan=column.kind in parquet_rows.NUMERIC)
         if column.kind is Kind.TEXT:

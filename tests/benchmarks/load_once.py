@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks.load_once FORMAT LOCATION WAREHOUSE``: one load, as the job does it.
+"""``python -m tests.benchmarks.load_once WAREHOUSE FORMAT LOCATION``: one load, as the job does it.
 
 A process of its own, so that its memory can be told.
 """
@@ -17,7 +17,7 @@ TABLES = ("orders", "order_discounts", "order_lines")
 OPTIONS = LoadOptions("America/New_York")
 
 
-def main(source_format: str, location: str, file: Path) -> None:
+def main(file: Path, source_format: str, location: str) -> None:
     """Load the tables into the warehouse at `file`."""
     source = open_source(source_format, location)
     with warehouse.write(file) as con:
@@ -26,4 +26,4 @@ def main(source_format: str, location: str, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])

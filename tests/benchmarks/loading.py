@@ -104,5 +104,5 @@ def _one_more_day(folder: Path, history: Path, orders: int) -> Measure:
 def _run(module: str, target: Path, *arguments: str, fresh: bool = True) -> Used:
     if fresh:
         target.unlink(missing_ok=True)
-    order = [str(target), *arguments] if module == "load_plain" else [*arguments, str(target)]
-    return tree.run([sys.executable, "-m", f"tests.benchmarks.{module}", *order], os.environ)
+    command = [sys.executable, "-m", f"tests.benchmarks.{module}", str(target), *arguments]
+    return tree.run(command, os.environ)

@@ -161,6 +161,29 @@ def _compare(shop: Shop, table: str) -> None:
     assert shop.query("FROM raw.source_columns ORDER BY ALL") == columns
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("is_test", "2::INTEGER"),
+        ("is_test", "1::INTEGER"),
+        ("updated_at", "20260105::INTEGER"),
+        ("customer_id", "17::INTEGER"),
+        ("discount_amount", "5::INTEGER"),
+    ],
+)
+def test_a_whole_number_is_what_its_text_would_be(shop: Shop, column: str, value: str):
+    put_parquet(
+        shop,
+        "orders.parquet",
+        f"SELECT 1 AS order_id, now() AS ordered_at, 5 AS total_amount, {value} AS {column}",
+    )
+    loaded, there = shop.load(), shop.query("FROM raw.orders")
+    staged = Staged(CanonicalSource(shop.root))
+    options = LoadOptions(shop.timezone, 1.0, 0.0)
+    assert load_table(shop.con, table_named("orders"), staged, options) == loaded
+    assert shop.query("FROM raw.orders") == there
+
+
 def test_files_of_different_columns_are_one_table(shop: Shop):
     (shop.root / "orders").mkdir()
     put_parquet(
