@@ -5,11 +5,15 @@ from __future__ import annotations
 from dagster_project.sources.connector import Connector
 from dagster_project.sources.native import Mapped, filled_from
 from dagster_project.sources.shopify_words import (
+    GOODS_DISCOUNT,
+    GROSS_AMOUNT,
+    REFUNDED,
     accepts,
     consent,
     discount_kind,
     discount_target,
     money,
+    named_by,
 )
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
@@ -57,11 +61,7 @@ def _each(column: str, relation: str, *kept: str) -> str:
 _ORDERS = f"""(
   SELECT
     *,
-    -- What came off the goods; total_discounts may hold shipping too.
-    coalesce(
-      greatest({money("total_line_items_price")} - {money("subtotal_price")}, 0),
-      {money("total_discounts")}
-    ) AS goods_discount
+    {GOODS_DISCOUNT} AS goods_discount
   FROM n_orders
 )"""
 
@@ -131,7 +131,7 @@ _DISCOUNTS = f"""(
     WHERE NOT EXISTS (
       SELECT 1 FROM applied
       WHERE applied.order_id = listed.order_id
-        AND upper(trim(applied.code)) = upper(trim(listed.code))
+        AND {named_by("applied", "listed")}
     )
   )
   SELECT * FROM applied UNION ALL SELECT * FROM others
@@ -200,12 +200,7 @@ _REFUNDS = f"""(
   )
   SELECT
     refunds.*,
-    CASE
-      WHEN NOT paid.is_foreign THEN paid.amount
-      -- What else is known of a refund that was paid in another currency may be nothing.
-      WHEN coalesce(of_lines.amount, adjusted.amount) IS NOT NULL OR paid.is_foreign IS NULL
-        THEN coalesce(of_lines.amount, 0) - coalesce(adjusted.amount, 0)
-    END::VARCHAR AS amount
+    {REFUNDED}::VARCHAR AS amount
   FROM refunds
   LEFT JOIN paid USING (refund_id)
   LEFT JOIN of_lines USING (refund_id)
@@ -233,8 +228,7 @@ _MAPPED: dict[str, Mapped] = {
             "source_name": filled_from("source_name", "orders.source_name"),
             "currency": filled_from("currency", "orders.currency"),
             "gross_amount": filled_from(
-                "coalesce(total_line_items_price, "
-                f"({money('subtotal_price')} + goods_discount)::VARCHAR)",
+                GROSS_AMOUNT,
                 *("orders.total_line_items_price", "orders.subtotal_price"),
             ),
             "discount_amount": filled_from(

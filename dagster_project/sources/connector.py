@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dagster_project.sources import native
-from dagster_project.sources.canonical import stage_files
+from dagster_project.sources.companions import Companions
 from dagster_project.sources.errors import SourceError
-from dagster_project.sources.files import table_of
+from dagster_project.sources.files import is_data_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,14 +64,12 @@ class ConnectorSource:
             )
             raise SourceError(message)
         beside = self._path.parent if self._is_database else self._path
-        self._companions = {
-            name: ((file, file.name),)
+        files = (
+            (file, file.name)
             for file in sorted(beside.iterdir())
-            if file.is_file()
-            and (name := table_of(file)) is not None
-            and name not in connector.mapped
-            and name not in connector.columns
-        }
+            if is_data_name(file.name) and file.is_file()
+        )
+        self._companions = Companions(files, {*connector.mapped, *connector.columns})
         self._read_by: DuckDBPyConnection | None = None
         self._present: set[str] = set()
         self._shown = self._path.name
@@ -90,8 +88,7 @@ class ConnectorSource:
         """
         mapped = self._connector.mapped.get(table.name)
         if mapped is None:
-            companions = self._companions.get(table.name)
-            return stage_files(con, table, companions) if companions else None
+            return self._companions.stage(con, table)
         if self._read_by is not con:
             self._look(con)
             self._read_by = con

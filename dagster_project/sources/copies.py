@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from dagster_project.sources.errors import SourceError
 
@@ -73,9 +72,3 @@ def copies(parent: Path, log: Log) -> Iterator[Copies]:
 def amount(sizes: Collection[int]) -> str:
     """How much is copied, given the bytes of every file."""
     return f"{len(sizes):,} file{'s' * (len(sizes) != 1)} of {sum(sizes):,} bytes"
-
-
-def without_secrets(location: str) -> str:
-    """`location` as it may stand in a log: without user, password, query and fragment."""
-    parts = urlsplit(location)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

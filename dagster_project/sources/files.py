@@ -98,9 +98,9 @@ def _assign(location: str, base: Path, entries: list[Path]) -> Found:
             warnings.append(f"{shown}/ holds no CSV or Parquet file")
             continue
         files.setdefault(name, []).extend((p, p.relative_to(base).as_posix()) for p in parts)
-        places.setdefault(name, set()).add("folder" if entry.is_dir() else _ending(entry))
+        places.setdefault(name, set()).add("folder" if entry.is_dir() else ending(entry))
     for name, found in files.items():
-        kinds = {_ending(path).removesuffix(".gz") for path, _ in found}
+        kinds = {ending(path).removesuffix(".gz") for path, _ in found}
         if len(kinds) > 1 or len(places[name]) > 1:
             shown_files = ", ".join(shown for _, shown in found[:4])
             message = (
@@ -126,7 +126,7 @@ def table_of(entry: Path) -> str | None:
         return name if (name := entry.name.lower()) in TABLE_NAMES else None
     if not _is_data(entry):
         return None
-    stem = entry.name.lower().removesuffix(_ending(entry))
+    stem = entry.name.lower().removesuffix(ending(entry))
     if stem in TABLE_NAMES:
         return stem
     # A glob may have reached into a folder that is named after its table.
@@ -143,7 +143,8 @@ def _is_data(path: Path, endings: tuple[str, ...] = DATA_ENDINGS) -> bool:
     return is_data_name(path.name, endings) and path.is_file()
 
 
-def _ending(path: Path) -> str:
+def ending(path: Path) -> str:
+    """Which of `DATA_ENDINGS` the name of a file has, "" when none."""
     return next((end for end in DATA_ENDINGS if path.name.lower().endswith(end)), "")
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dagster_project.sources.connector import Connector
 from dagster_project.sources.native import Mapped, filled_from
 from dagster_project.sources.shopify_words import (
+    GOODS_DISCOUNT,
+    GROSS_AMOUNT,
+    REFUNDED,
     accepts,
     consent,
     discount_kind,
     discount_target,
     money,
+    named_by,
 )
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
@@ -62,11 +66,7 @@ _ORDERS = f"""(
     orders.*,
     tags.tags,
     shipping.amount AS shipping_amount,
-    -- What came off the goods; the connector's total_discounts may hold shipping too.
-    coalesce(
-      greatest({money("total_line_items_price")} - {money("subtotal_price")}, 0),
-      {money("total_discounts")}
-    ) AS goods_discount
+    {GOODS_DISCOUNT} AS goods_discount
   FROM n_order AS orders
   LEFT JOIN ({_TAGS.format("order_id", "n_order_tag")} GROUP BY order_id) AS tags
     ON tags.order_id = orders.id
@@ -115,7 +115,7 @@ _DISCOUNTS = f"""(
     WHERE NOT EXISTS (
       SELECT 1 FROM applied
       WHERE applied.order_id = listed.order_id
-        AND upper(trim(applied.code)) = upper(trim(listed.code))
+        AND {named_by("applied", "listed")}
     )
   )
   SELECT * FROM applied UNION ALL SELECT * FROM codes
@@ -140,12 +140,7 @@ _LINES = f"""(
 _REFUNDS = f"""(
   SELECT
     refunds.*,
-    CASE
-      WHEN NOT paid.is_foreign THEN paid.amount
-      -- What else is known of a refund that was paid in another currency may be nothing.
-      WHEN coalesce(of_lines.amount, adjusted.amount) IS NOT NULL OR paid.is_foreign IS NULL
-        THEN coalesce(of_lines.amount, 0) - coalesce(adjusted.amount, 0)
-    END AS amount
+    {REFUNDED} AS amount
   FROM n_refund AS refunds
   LEFT JOIN (
     SELECT
@@ -207,8 +202,7 @@ _MAPPED: dict[str, Mapped] = {
                 "coalesce(currency, currency_code)", "order.currency", "order.currency_code"
             ),
             "gross_amount": filled_from(
-                "coalesce(total_line_items_price, "
-                f"({money('subtotal_price')} + goods_discount)::VARCHAR)",
+                GROSS_AMOUNT,
                 *("order.total_line_items_price", "order.subtotal_price"),
             ),
             "discount_amount": filled_from(

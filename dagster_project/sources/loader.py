@@ -207,13 +207,13 @@ class _Load:
             shop_timezone=options.shop_timezone,
         )
         with store.transaction(con):
+            if staged.replaces is None:
+                store.forget_load(con, table)
             store.rows(con, table, staged, only)
-            store.columns(con, table, found.present, adding=staged.replaces is not None)
+            store.columns(con, table, found.present)
             store.rejected(con, table, staged)
             store.history(con, table, self.source)
-            store.keeping_out(
-                con, table, options.forgotten_list, adding=staged.replaces is not None
-            )
+            store.keeping_out(con, table, options.forgotten_list)
             parts.store(con)
         return LoadResult(
             table=table.name,
@@ -231,10 +231,10 @@ class _Load:
         """Store a table that the source does not have."""
         con, table = self.con, self.table
         with store.transaction(con):
+            store.forget_load(con, table)
             store.no_rows(con, table)
-            store.columns(con, table, (), adding=False)
             store.history(con, table, self.source)
-            store.keeping_out(con, table, self.options.forgotten_list, adding=False)
+            store.keeping_out(con, table, self.options.forgotten_list)
             parts.store(con)
         return LoadResult(
             table=table.name,

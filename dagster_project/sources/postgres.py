@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import duckdb
 
-from dagster_project.sources.copies import without_secrets
+from dagster_project.sources.addresses import without_secrets
 from dagster_project.sources.errors import SourceError
 from dagster_project.sources.extensions import connect_with
 from dagster_project.sources.native import DELETED_MARK

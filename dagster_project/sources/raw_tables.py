@@ -31,6 +31,9 @@ REJECTED = "raw.rejected_rows"
 """(table_name, source_file, source_line, reason, row, kinds): rows that were not loaded. `reason`
 may quote a value, `kinds` are the same reasons without any."""
 
+SOURCE_COLUMNS = "raw.source_columns"
+"""(table_name, column_name, present): which columns of the contract the source has."""
+
 SOURCE_HISTORY = "raw.source_history"
 """(whole_from, reason): what the source says of older orders it does not give; often no row."""
 
@@ -38,7 +41,7 @@ _TABLES = (
     f"""{REJECTED}
     (table_name VARCHAR, source_file VARCHAR, source_line BIGINT, reason VARCHAR, row VARCHAR,
      kinds VARCHAR[])""",
-    "raw.source_columns (table_name VARCHAR, column_name VARCHAR, present BOOLEAN)",
+    f"{SOURCE_COLUMNS} (table_name VARCHAR, column_name VARCHAR, present BOOLEAN)",
     f"{KNOWN_PHONES} (phone VARCHAR, e164 VARCHAR, region VARCHAR)",
     f"""{RENEWED_REQUESTS}
     (table_name VARCHAR, customer_id VARCHAR, email VARCHAR, requested_at TIMESTAMPTZ)""",

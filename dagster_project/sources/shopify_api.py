@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, Self, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 
 from dagster_project.connections import Sleep
+from dagster_project.sources.addresses import is_private
 from dagster_project.sources.errors import LoadError
 from dagster_project.sources.shopify_queries import API_VERSION
 
@@ -24,7 +24,6 @@ _ATTEMPTS = 6
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 60.0
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 # It notes each URL, and the one of a result lets anybody read it.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
@@ -194,7 +193,6 @@ def _raise_refusal(errors: Any, shop: str) -> NoReturn:
 
 
 def _require_private(address: str, what: str) -> None:
-    parts = urlsplit(address)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if not is_private(address):
         message = f"{what} has to begin with https://"
         raise ShopifyError(message)

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from dagster_project.sources import native
 from dagster_project.sources import shopify_bulk_lines as lines
 from dagster_project.sources.base import MALFORMED_ROWS, History, Part, Replaces, Staged
-from dagster_project.sources.canonical import stage_files
+from dagster_project.sources.companions import Companions
 from dagster_project.sources.errors import SourceError
-from dagster_project.sources.files import DATA_ENDINGS, data_files, table_of
+from dagster_project.sources.files import DATA_ENDINGS, data_files
 from dagster_project.sources.redaction import PSEUDONYM
 from dagster_project.sources.shopify_bulk_sql import FIELDS, MAPPED, number
 from dagster_project.sources.shopify_state import whole_from
@@ -49,15 +49,9 @@ class ShopifyBulkSource:
 
     def __init__(self, location: str | Path) -> None:
         found = data_files(str(location), (*RESULT_ENDINGS, *DATA_ENDINGS))
-        self._files = [entry for entry in found if entry[0].name.lower().endswith(RESULT_ENDINGS)]
-        self._companions: dict[str, list[tuple[Path, str]]] = {}
-        self._warnings: list[str] = []
-        for path, shown in found:
-            name = None if (path, shown) in self._files else table_of(path)
-            if name is not None and name not in MAPPED:
-                self._companions.setdefault(name, []).append((path, shown))
-            elif (path, shown) not in self._files:
-                self._warnings.append(f"{shown} was ignored: it is no table that the results lack")
+        self._files = [entry for entry in found if _is_result(entry[0])]
+        others = [entry for entry in found if not _is_result(entry[0])]
+        self._companions = Companions(others, MAPPED)
         if not self._files:
             message = (
                 f"{location} has no result of a bulk operation: expected files ending in "
@@ -70,7 +64,10 @@ class ShopifyBulkSource:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Files that were ignored, and why."""
-        return tuple(self._warnings)
+        return tuple(
+            f"{shown} was ignored: it is no table that the results lack"
+            for shown in self._companions.strangers
+        )
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -100,8 +97,7 @@ class ShopifyBulkSource:
             LoadError: a file cannot be read or was cut off.
         """
         if table.name not in MAPPED:
-            companions = self._companions.get(table.name)
-            return stage_files(con, table, tuple(companions)) if companions else None
+            return self._companions.stage(con, table)
         if self._read_by != (con, held):
             self._read(con, held)
             self._read_by = (con, held)
@@ -154,6 +150,10 @@ class ShopifyBulkSource:
         total = money("totalDiscountsSet.shopMoney.amount")
         discounted = con.execute(f"SELECT 1 FROM b_orders WHERE {total} > 0 LIMIT 1").fetchone()
         return "orders.totalDiscountsSet" in self._present and discounted is None
+
+
+def _is_result(path: Path) -> bool:
+    return path.name.lower().endswith(RESULT_ENDINGS)
 
 
 def _keep_newer(con: DuckDBPyConnection) -> None:

@@ -42,6 +42,9 @@ BROKEN = "bulk_broken"
 """Temporary table (kind, file_no, source_line, reason, row) of lines that are no object of ours."""
 
 _NEWLINE = b"\n"
+_IS_OBJECT = (
+    f"json_valid(line) AND json_type(line) = 'OBJECT' AND NOT contains(line, {literal(NOT_UTF8)})"
+)
 
 
 def table_of(kind: str) -> str:
@@ -91,8 +94,7 @@ def _sort(con: DuckDBPyConnection, file_no: int) -> None:
           SELECT line_no, line::JSON AS node,
             json_extract_string(line, '$.id') AS id,
             json_extract_string(line, '$.__parentId') AS parent
-          FROM {LINES} WHERE json_valid(line) AND json_type(line) = 'OBJECT'
-            AND NOT contains(line, {literal(NOT_UTF8)})
+          FROM {LINES} WHERE {_IS_OBJECT}
         )
         WHERE kind IS NOT NULL
         """
@@ -103,8 +105,7 @@ def _sort(con: DuckDBPyConnection, file_no: int) -> None:
         SELECT 'orders', {file_no}, line_no, 'line is no JSON object in UTF-8',
           to_json(replace(line, {literal(NOT_UTF8)}, chr(65533)))
         FROM {LINES}
-        WHERE trim(line) <> '' AND (NOT json_valid(line) OR json_type(line) <> 'OBJECT'
-          OR contains(line, {literal(NOT_UTF8)}))
+        WHERE trim(line) <> '' AND NOT ({_IS_OBJECT})
         """
     )
 

@@ -7,7 +7,7 @@ The lines are in the temporary tables of `sources.shopify_bulk_lines`: `b_orders
 from __future__ import annotations
 
 from dagster_project.sources.native import Mapped, filled_from
-from dagster_project.sources.shopify_words import consent, discount_target, money
+from dagster_project.sources.shopify_words import consent, discount_target, money, named_by
 
 _MONEY = {"shopMoney": {"amount": "VARCHAR", "currencyCode": "VARCHAR"}}
 _ALLOCATIONS = [{"allocatedAmountSet": _MONEY, "discountApplication": {"index": "INTEGER"}}]
@@ -146,7 +146,7 @@ _DISCOUNTS = f"""(
   WHERE NOT EXISTS (
     SELECT 1 FROM applied
     WHERE applied.file_no = listed.file_no AND applied.parent = listed.parent
-      AND upper(trim(applied.code)) = upper(trim(listed.code))
+      AND {named_by("applied", "listed")}
   )
 )"""
 

@@ -25,9 +25,9 @@ from dagster_project.sources.base import (
     canonical_slot,
     create_temporary_tables,
 )
-from dagster_project.sources.canonical import stage_files
+from dagster_project.sources.companions import Companions
 from dagster_project.sources.errors import LoadError, SourceError
-from dagster_project.sources.files import data_files, table_of
+from dagster_project.sources.files import data_files
 from dagster_project.sources.physical_lines import read_head, read_lines
 from dagster_project.sources.shopify_csv_columns import (
     CUSTOMERS,
@@ -63,13 +63,11 @@ class ShopifyCsvSource:
             ORDERS.name: [],
             CUSTOMERS.name: [],
         }
-        self._companions: dict[str, list[tuple[Path, str]]] = {}
-        self._warnings: list[str] = []
         self._read_by: DuckDBPyConnection | None = None
         self._columns: dict[str, set[str]] = {ORDERS.name: set(), CUSTOMERS.name: set()}
         found = data_files(str(location))
-        for path, shown in found:
-            self._take(path, shown)
+        others = [entry for entry in found if not self._is_export(*entry)]
+        self._companions = Companions(others, NATIVE_TABLES)
         if not self._exports[ORDERS.name]:
             names = ", ".join(shown for _, shown in found[:4])
             message = (
@@ -81,7 +79,11 @@ class ShopifyCsvSource:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Files that were ignored, and why."""
-        return tuple(self._warnings)
+        return tuple(
+            f"{shown} was ignored: it is neither an export of Shopify nor a canonical table that "
+            "the exports lack"
+            for shown in self._companions.strangers
+        )
 
     def stage(self, con: DuckDBPyConnection, table: Table) -> Staged | None:
         """Put the rows of `table` as text into the temporary tables of `sources.base`.
@@ -92,8 +94,7 @@ class ShopifyCsvSource:
             LoadError: an export cannot be read, lacks a column or was cut off.
         """
         if table.name not in NATIVE_TABLES:
-            companions = self._companions.get(table.name)
-            return stage_files(con, table, tuple(companions)) if companions else None
+            return self._companions.stage(con, table)
         export = NATIVE_TABLES[table.name]
         if not self._exports[export.name]:
             return None
@@ -121,22 +122,16 @@ class ShopifyCsvSource:
         """None: an export does not say which orders were selected for it."""
         return None
 
-    def _take(self, path: Path, shown: str) -> None:
-        """Find out what a file is."""
-        if path.suffix.lower() != ".parquet":
-            head = read_head(path, shown)
-            export = export_of(head.names)
-            if export is not None:
-                self._exports[export.name].append((path, shown, head))
-                return
-        name = table_of(path)
-        if name is None or name in NATIVE_TABLES:
-            self._warnings.append(
-                f"{shown} was ignored: it is neither an export of Shopify nor a canonical table "
-                "that the exports lack"
-            )
-        else:
-            self._companions.setdefault(name, []).append((path, shown))
+    def _is_export(self, path: Path, shown: str) -> bool:
+        """Whether a file is one; if so, it is among those that are read."""
+        if path.suffix.lower() == ".parquet":
+            return False
+        head = read_head(path, shown)
+        export = export_of(head.names)
+        if export is None:
+            return False
+        self._exports[export.name].append((path, shown, head))
+        return True
 
     def _read(self, con: DuckDBPyConnection) -> None:
         """All rows of all exports as text, and what follows from them, as temporary tables."""

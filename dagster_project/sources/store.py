@@ -11,8 +11,10 @@ from dagster_project.sources.checks import REJECTED_ROWS, TYPED_ROWS
 from dagster_project.sources.raw_tables import (
     KEPT_OUT,
     LINKS,
+    LOADED_PARTS,
     REJECTED,
     RENEWED_REQUESTS,
+    SOURCE_COLUMNS,
     store_history,
 )
 from dagster_project.sources.sql import identifier, literal
@@ -85,25 +87,24 @@ def no_rows(con: DuckDBPyConnection, table: Table) -> None:
     """Store a table without any row."""
     empty = ", ".join(f"{identifier(c.name)} {c.kind.sql_type}" for c in table.columns)
     con.execute(f"CREATE OR REPLACE TABLE raw.{identifier(table.name)} ({empty})")
-    con.execute(f"DELETE FROM {REJECTED} WHERE table_name = ?", [table.name])
 
 
-def columns(
-    con: DuckDBPyConnection, table: Table, present: tuple[str, ...], *, adding: bool
-) -> None:
-    """Remember which columns the source has; `adding` to those it had."""
-    if adding:
-        con.execute(
-            "UPDATE raw.source_columns SET present = true "
-            "WHERE table_name = ? AND list_contains(?::VARCHAR[], column_name)",
-            [table.name, list(present)],
-        )
-        return
-    con.execute("DELETE FROM raw.source_columns WHERE table_name = ?", [table.name])
+def forget_load(con: DuckDBPyConnection, table: Table) -> None:
+    """Know nothing any more of the rows the table had, as it is stored anew."""
+    for known in (SOURCE_COLUMNS, REJECTED, KEPT_OUT, RENEWED_REQUESTS, LINKS, LOADED_PARTS):
+        con.execute(f"DELETE FROM {known} WHERE table_name = ?", [table.name])
     con.execute(
-        "INSERT INTO raw.source_columns "
-        "SELECT ?, name, list_contains(?::VARCHAR[], name) FROM (SELECT unnest(?) AS name)",
-        [table.name, list(present), [column.name for column in table.columns]],
+        f"INSERT INTO {SOURCE_COLUMNS} SELECT ?, unnest(?), false",
+        [table.name, [column.name for column in table.columns]],
+    )
+
+
+def columns(con: DuckDBPyConnection, table: Table, present: tuple[str, ...]) -> None:
+    """Remember that the source has these columns, too."""
+    con.execute(
+        f"UPDATE {SOURCE_COLUMNS} SET present = true "
+        "WHERE table_name = ? AND list_contains(?::VARCHAR[], column_name)",
+        [table.name, list(present)],
     )
 
 
@@ -132,15 +133,9 @@ def history(con: DuckDBPyConnection, table: Table, source: Source) -> None:
         store_history(con, source.history())
 
 
-def keeping_out(
-    con: DuckDBPyConnection, table: Table, forgotten_list: str | None, *, adding: bool
-) -> None:
-    """Remember which list of forgotten people held, and what their rows said of one another.
-
-    `adding` to what the rows of the table said that stay.
-    """
-    for kept in (KEPT_OUT,) if adding else (KEPT_OUT, RENEWED_REQUESTS, LINKS):
-        con.execute(f"DELETE FROM {kept} WHERE table_name = ?", [table.name])
+def keeping_out(con: DuckDBPyConnection, table: Table, forgotten_list: str | None) -> None:
+    """Remember which list of forgotten people held, and what their rows said of one another."""
+    con.execute(f"DELETE FROM {KEPT_OUT} WHERE table_name = ?", [table.name])
     if forgotten_list is None:
         return
     con.execute(f"INSERT INTO {KEPT_OUT} VALUES (?, ?)", [table.name, forgotten_list])

@@ -7,7 +7,6 @@ http is for this machine alone.
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import ssl
 import urllib.error
 import urllib.request
@@ -15,7 +14,8 @@ from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from dagster_project.sources.copies import amount, without_secrets
+from dagster_project.sources.addresses import is_private, without_secrets
+from dagster_project.sources.copies import amount
 from dagster_project.sources.errors import SourceError
 
 if TYPE_CHECKING:
@@ -137,18 +137,9 @@ def _require_allowed(url: str) -> None:
             "https://host/path; use a signed link instead"
         )
         raise SourceError(message)
-    if not parts.hostname or not (
-        parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
-    ):
+    if not is_private(url):
         message = f"{without_secrets(url)} is not safe to read: expected https://host/path"
         raise SourceError(message)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class _CutOffError(Exception):

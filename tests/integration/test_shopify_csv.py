@@ -297,6 +297,16 @@ def test_what_the_exports_lack_may_lie_beside_them(exports: Exports):
     assert [w.partition(" ")[0] for w in warnings] == ["order_lines.csv", "readme.csv"]
 
 
+def test_a_table_beside_them_is_there_once(exports: Exports):
+    exports.orders(first_row())
+    text = "refund_id,order_id,refunded_at,amount\n1,5001,2026-05-01,5\n"
+    (exports.root / "refunds.csv").write_text(text)
+    with gzip.open(exports.root / "refunds.csv.gz", "wt") as file:
+        file.write(text)
+    with pytest.raises(SourceError, match=r"refunds is there more than once \(refunds.csv, ref"):
+        exports.load()
+
+
 def test_what_the_exports_cannot_tell_is_said_to_be_missing(exports: Exports):
     exports.orders(first_row())
     results = exports.load()
