@@ -42,9 +42,12 @@ BROKEN = "bulk_broken"
 """Temporary table (kind, file_no, source_line, reason, row) of lines that are no object of ours."""
 
 _NEWLINE = b"\n"
-_IS_OBJECT = (
-    f"json_valid(line) AND json_type(line) = 'OBJECT' AND NOT contains(line, {literal(NOT_UTF8)})"
-)
+# A line that is no JSON must not even be looked into, wherever the rest of a condition is moved to.
+_IS_OBJECT = f"""CASE
+  WHEN json_valid(line)
+    THEN json_type(line) = 'OBJECT' AND NOT contains(line, {literal(NOT_UTF8)})
+  ELSE false
+END"""
 
 
 def table_of(kind: str) -> str:
@@ -105,7 +108,7 @@ def _sort(con: DuckDBPyConnection, file_no: int) -> None:
         SELECT 'orders', {file_no}, line_no, 'line is no JSON object in UTF-8',
           to_json(replace(line, {literal(NOT_UTF8)}, chr(65533)))
         FROM {LINES}
-        WHERE trim(line) <> '' AND NOT ({_IS_OBJECT})
+        WHERE trim(line) <> '' AND NOT {_IS_OBJECT}
         """
     )
 

@@ -28,7 +28,7 @@ from tests.support.published import Shop
 from tests.support.syncing import HEAD
 
 FEW = settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     derandomize=True,
     database=None,
