@@ -10,7 +10,6 @@ STAMP := $(VENV)/.stamp
 # dbt and Dagster must never phone home, and dbt's progress bars must not fill a CI log.
 export DAGSTER_DISABLE_TELEMETRY := yes
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
-export PYTHONDONTWRITEBYTECODE := 1
 
 # ---- which shop the demo runs on -------------------------------------------------------------
 # SOURCE=sample (seeds/raw), SOURCE=shopify_csv (the same shop as Shopify exports it, seeds/shopify) or
