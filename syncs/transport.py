@@ -10,10 +10,12 @@ import asyncio
 import json
 import logging
 import random
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache
 from typing import Any, Self
 
 import httpx
@@ -108,6 +110,12 @@ class Traffic:
     retries: int = 0
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whom we trust; reading all those certificates takes 23 ms, so once a process."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Transport:
     """Sends requests to one vendor host.
 
@@ -142,7 +150,6 @@ class Transport:
         self._answer_seconds = answer_seconds
         self._answer_bytes = answer_bytes
         self._headers = dict(headers)
-        self._tls = httpx.create_ssl_context(trust_env=False)
         self._builder = self._new_client()
         self._idle = [self._builder]
         self._room = asyncio.Semaphore(connections)
@@ -150,7 +157,7 @@ class Transport:
     def _new_client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             headers=self._headers,
-            verify=self._tls,
+            verify=_trusted(),
             timeout=_TIMEOUT,
             limits=_ONE,
             follow_redirects=False,

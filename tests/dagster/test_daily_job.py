@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from syncs import sandbox
-from tests.support.daily import ROOT, run_daily
+from tests.support.daily import ROOT, publish, run_daily
 from tests.support.forgotten import record_forgotten
 
 TODAY, TOMORROW = "2026-11-21", "2026-11-22"
@@ -219,7 +219,7 @@ def test_after_an_erasure_nothing_is_left_but_an_anonymous_customer(tmp_path: Pa
         "order by order_id"
     )
 
-    result = run_daily(home, **day)
+    result = publish(home, **day)
     assert result.returncode == 0, result.stderr[-3000:]
     before = published(home, about)
     assert [row[2] for row in before] == [1, 2, 3, 1]

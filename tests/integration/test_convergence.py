@@ -91,7 +91,7 @@ def run_and_perhaps_die(sync_settings: SyncSettings, name: str, fault: str | Non
 
 
 @settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     # An example takes a second: a failing one is shown as found, not shrunk for half an hour.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
@@ -182,7 +182,7 @@ def told_at(sync_settings: SyncSettings) -> list[int]:
 
 
 @settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

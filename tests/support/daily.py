@@ -18,13 +18,21 @@ def run_daily(home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
         home: becomes ``SEGMENTS_HOME``.
         variables: more environment variables; none of the caller's own are inherited.
     """
+    return _dagster(home, variables, "job", "execute", "-j", "daily_segments")
+
+
+def publish(home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """As `run_daily`, but loads, builds, tests and publishes only; nothing is sent."""
+    return _dagster(home, variables, "asset", "materialize", "--select", "+group:published")
+
+
+def _dagster(
+    home: Path, variables: dict[str, str], *arguments: str
+) -> subprocess.CompletedProcess[str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(_OURS)}
-    command = [
-        *(str(Path(sys.executable).with_name("dagster")), "job", "execute"),
-        *("-m", "dagster_project.definitions", "-j", "daily_segments"),
-    ]
+    dagster = str(Path(sys.executable).with_name("dagster"))
     return subprocess.run(
-        command,
+        [dagster, *arguments, "-m", "dagster_project.definitions"],
         cwd=ROOT,
         env={**inherited, "SEGMENTS_HOME": str(home), **variables},
         capture_output=True,

@@ -532,7 +532,7 @@ _PICTURE = st.tuples(
 )
 
 
-@settings(max_examples=14, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(_PICTURE, min_size=1, max_size=5))
 def test_folding_the_changes_gives_exactly_what_was_published(
     pictures: list[tuple[int, dict[str, set[str]], set[str]]],
