@@ -11,7 +11,6 @@ from dagster_project.sources.checks import REJECTED_ROWS, TYPED_ROWS
 from dagster_project.sources.raw_tables import (
     KEPT_OUT,
     LINKS,
-    LOADED_PARTS,
     REJECTED,
     RENEWED_REQUESTS,
     SOURCE_COLUMNS,
@@ -91,7 +90,7 @@ def no_rows(con: DuckDBPyConnection, table: Table) -> None:
 
 def forget_load(con: DuckDBPyConnection, table: Table) -> None:
     """Know nothing any more of the rows the table had, as it is stored anew."""
-    for known in (SOURCE_COLUMNS, REJECTED, KEPT_OUT, RENEWED_REQUESTS, LINKS, LOADED_PARTS):
+    for known in (SOURCE_COLUMNS, REJECTED, RENEWED_REQUESTS, LINKS):
         con.execute(f"DELETE FROM {known} WHERE table_name = ?", [table.name])
     con.execute(
         f"INSERT INTO {SOURCE_COLUMNS} SELECT ?, unnest(?), false",
