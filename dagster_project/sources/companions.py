@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dagster_project.sources.canonical import stage_files
-from dagster_project.sources.errors import SourceError
-from dagster_project.sources.files import ending, table_of
+from dagster_project.sources.files import ending, require_once, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -24,7 +23,7 @@ class Companions:
     `strangers` are the names of the others.
 
     Raises:
-        SourceError: a table has files with different endings.
+        SourceError: a table is there more than once.
     """
 
     def __init__(self, files: Iterable[tuple[Path, str]], own: Collection[str]) -> None:
@@ -37,12 +36,7 @@ class Companions:
             else:
                 found.setdefault(name, []).append((path, shown))
         for name, entries in found.items():
-            if len({ending(path) for path, _ in entries}) > 1:
-                message = (
-                    f"{name} is there more than once ({', '.join(shown for _, shown in entries)}): "
-                    "keep files of one kind, or the same rows would be loaded twice"
-                )
-                raise SourceError(message)
+            require_once(name, entries, {_place(path, name) for path, _ in entries})
         self._files = {name: tuple(entries) for name, entries in found.items()}
         self.strangers = tuple(strangers)
 
@@ -56,3 +50,7 @@ class Companions:
         """
         files = self._files.get(table.name)
         return None if files is None else stage_files(con, table, files)
+
+
+def _place(path: Path, table: str) -> str:
+    return "folder" if path.parent.name.lower() == table else ending(path)

@@ -100,14 +100,7 @@ def _assign(location: str, base: Path, entries: list[Path]) -> Found:
         files.setdefault(name, []).extend((p, p.relative_to(base).as_posix()) for p in parts)
         places.setdefault(name, set()).add("folder" if entry.is_dir() else ending(entry))
     for name, found in files.items():
-        kinds = {ending(path).removesuffix(".gz") for path, _ in found}
-        if len(kinds) > 1 or len(places[name]) > 1:
-            shown_files = ", ".join(shown for _, shown in found[:4])
-            message = (
-                f"{name} is there more than once ({shown_files}): keep one of {_FORM}, "
-                "or the same orders would be loaded twice"
-            )
-            raise SourceError(message)
+        require_once(name, found, places[name])
     _require(location, files, warnings)
     return Found({n: tuple(found) for n, found in files.items()}, tuple(warnings))
 
@@ -118,6 +111,24 @@ def _require(location: str, files: dict[str, list[tuple[Path, str]]], warnings: 
             near = [w for w in warnings if f"did you mean {table.name}" in w]
             message = f"{location} has no {table.name} (expected {_FORM})"
             raise SourceError("; ".join((message, *near)))
+
+
+def require_once(name: str, files: list[tuple[Path, str]], places: set[str]) -> None:
+    """See that the files of table `name` are not two copies of it.
+
+    `places` has "folder" for files in a folder named after the table, the ending for others.
+
+    Raises:
+        SourceError: there are several places, or CSV and Parquet files.
+    """
+    kinds = {ending(path).removesuffix(".gz") for path, _ in files}
+    if len(kinds) > 1 or len(places) > 1:
+        shown_files = ", ".join(shown for _, shown in files[:4])
+        message = (
+            f"{name} is there more than once ({shown_files}): keep one of {_FORM}, "
+            "or the same orders would be loaded twice"
+        )
+        raise SourceError(message)
 
 
 def table_of(entry: Path) -> str | None:

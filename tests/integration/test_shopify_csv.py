@@ -307,6 +307,16 @@ def test_a_table_beside_them_is_there_once(exports: Exports):
         exports.load()
 
 
+def test_a_folder_beside_them_may_have_compressed_parts(exports: Exports):
+    exports.orders(first_row())
+    (exports.root / "refunds").mkdir()
+    head = "refund_id,order_id,refunded_at,amount\n"
+    (exports.root / "refunds" / "1.csv").write_text(f"{head}1,5001,2026-05-01,5\n")
+    with gzip.open(exports.root / "refunds" / "2.csv.gz", "wt") as file:
+        file.write(f"{head}2,5001,2026-05-02,1\n")
+    assert exports.load()["refunds"].rows == 2
+
+
 def test_what_the_exports_cannot_tell_is_said_to_be_missing(exports: Exports):
     exports.orders(first_row())
     results = exports.load()
