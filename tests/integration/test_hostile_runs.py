@@ -39,6 +39,8 @@ FEW = settings(
     ],
 )  # fmt: skip
 PEOPLE = 6
+# Seconds: many times what a run takes, and less than one attempt that nobody ends.
+_PATIENCE = 100
 GUARD = "guard: {max_removed: null, max_added: null, min_members: 0}\n"
 
 
@@ -133,7 +135,7 @@ def test_a_run_among_any_answers_ends_in_states_or_a_named_error(
 
     began = time.monotonic()
     holds_together(ours, kind, run(ours, kind))
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < _PATIENCE
     # And whatever that left behind is something to go on from.
     plan_one(ours, chosen(ours, [kind])[kind])
     assert not isinstance(run(ours, kind), SyncError)
@@ -152,7 +154,7 @@ def test_a_server_that_never_gets_to_an_end_is_left_in_time(
     end = run(ours, kind)
 
     # Six attempts for each request; after three in a row that stay unanswered the vendor is down.
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < _PATIENCE
     assert isinstance(end, Report)
     assert (end.status in (Status.STOPPED, Status.PARTIAL), end.accepted) == (True, 0)
     vendor = KINDS[kind].vendor

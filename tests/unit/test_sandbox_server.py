@@ -47,7 +47,7 @@ def gone(pid):
     return state == "Z"
 
 
-def wait_until(condition, seconds=10.0):
+def wait_until(condition, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
@@ -83,7 +83,7 @@ def test_state_and_configuration_survive_a_kill_and_accepted_work_is_done_later(
             body = {"user": {"phone": f"+1914844{number:04d}"}, "properties": {"VIP": True}}
             answer = client.post("/attentive/v1/attributes/custom", headers=ATTENTIVE, json=body)
             assert answer.status_code == 200
-        client.post("/_sandbox/config", json={"klaviyo_job_seconds": 0.5})
+        client.post("/_sandbox/config", json={"klaviyo_job_seconds": 2})
         late = bulk(row("late@shop.example"))
         assert client.post(path, headers=KLAVIYO, json=late).status_code == 202
     first = known(home)
@@ -96,12 +96,12 @@ def test_state_and_configuration_survive_a_kill_and_accepted_work_is_done_later(
     with httpx.Client(base_url=ensure_running(home), trust_env=False) as client:
         assert known(home)["pid"] != first["pid"]
         wait_until(lambda: client.get("/_sandbox/state").json()["klaviyo"]["profiles"] == 51)
-        assert client.get("/_sandbox/config").json()["klaviyo_job_seconds"] == 0.5
+        assert client.get("/_sandbox/config").json()["klaviyo_job_seconds"] == 2
         assert client.get("/_sandbox/state").json()["requests"]["attentive"]["writes"] == 20
 
 
 def test_an_idle_server_stops_and_removes_its_address(home):
-    ensure_running(home, idle_seconds=0.3)
+    ensure_running(home, idle_seconds=2)
     pid = known(home)["pid"]
     wait_until(lambda: gone(pid))
     assert known(home) is None
