@@ -13,7 +13,7 @@ from dagster_project.assets.publish import published_key
 from dagster_project.checks import QUALITY, build_checks
 from dagster_project.settings import Settings
 from dagster_project.sources import CanonicalSource, LoadOptions, load, normalise_phones
-from tests.dbt.build import build_models
+from tests.dbt.build import build_as_sample
 
 # The last row of each table is rejected, and its reason quotes what stands in a wrong column.
 _FILES = {
@@ -46,7 +46,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         options = LoadOptions(shop_timezone="America/New_York", max_rejected_fraction=0.5)
         load(con, CanonicalSource(home / "source"), options)
         normalise_phones(con, "US")
-    build_models(home, "+source_quality")
+    build_as_sample(tmp_path_factory, home, "source_quality")
     settings.published_path.parent.mkdir()
     with duckdb.connect(str(settings.published_path)) as con:
         con.execute(f"ATTACH '{settings.warehouse_path}' AS warehouse (READ_ONLY)")

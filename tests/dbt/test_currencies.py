@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.dbt.build import build_models, dbt, load_folder
+from tests.dbt.build import build_as_sample, dbt, load_folder
 from tests.dbt.history import local_day
 from tests.dbt.random_shop import random_shop
 from tests.dbt.shop_files import write
@@ -88,7 +88,11 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         change(single / "source" / f"{table}.csv", partial(converted, names, rates))
     for home in (mixed, single):
         load_folder(home / "source", home)
-        build_models(home, "+customers", "+segment_periods", "+orders", "+source_quality")
+        build_as_sample(
+            tmp_path_factory,
+            home,
+            *("customers", "segment_periods", "orders", "source_quality"),
+        )
     return mixed, single
 
 

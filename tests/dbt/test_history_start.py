@@ -19,7 +19,7 @@ from dagster_project.sources import (
     load,
     normalise_phones,
 )
-from tests.dbt.build import build_models, sample_home
+from tests.dbt.build import build_as_sample, sample_home
 from tests.sample_shop import RAW
 
 ZONE = "America/New_York"
@@ -64,7 +64,7 @@ def cut_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with duckdb.connect(str(home / "warehouse.duckdb")) as con:
         load(con, Last60Days(source), LoadOptions(shop_timezone=ZONE))
         normalise_phones(con, "US")
-    build_models(home, *(f"+{table}" for table in _TABLES))
+    build_as_sample(tmp_path_factory, home, *_TABLES)
     return home
 
 
@@ -173,12 +173,14 @@ def test_trap_24_a_whole_history_marks_nothing(con: duckdb.DuckDBPyConnection) -
 
 
 def test_trap_24_gaps_that_only_the_platforms_counts_show_mark_what_needs_all_orders(
-    cut_home: Path, con: duckdb.DuckDBPyConnection
+    cut_home: Path,
+    con: duckdb.DuckDBPyConnection,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     marked = set(differing(con, "left_censored"))
     with duckdb.connect(str(cut_home / "warehouse.duckdb")) as warehouse:
         warehouse.execute("DELETE FROM raw.source_history")
-    build_models(cut_home, "int_history_start", "segment_catalog")
+    build_as_sample(tmp_path_factory, cut_home, "segment_catalog")
     with duckdb.connect(str(cut_home / "warehouse.duckdb"), read_only=True) as warehouse:
         found = dict(
             warehouse.execute(

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from dagster_project.sources import LoadOptions, load, normalise_phones, open_source
-from tests.dbt.build import build_models, sample_home
+from tests.dbt.build import build_as_sample, sample_home
 from tests.sample_shop import ROOT
 from tests.support import airbyte, bulk, fivetran
 
@@ -33,28 +33,27 @@ def con(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect()
     canonical = sample_home(tmp_path_factory, "canonical") / "warehouse.duckdb"
     con.execute(f"ATTACH '{canonical}' AS canonical (READ_ONLY)")
-    exported = _build(folder, "shopify_csv", ROOT / "seeds" / "shopify")
+    exported = _build(tmp_path_factory, "shopify_csv", ROOT / "seeds" / "shopify")
     con.execute(f"ATTACH '{exported}' AS shopify_csv (READ_ONLY)")
     fivetran.write_database(canonical, folder / "connector.duckdb")
-    synced = _build(folder, "fivetran_shopify", folder / "connector.duckdb")
+    synced = _build(tmp_path_factory, "fivetran_shopify", folder / "connector.duckdb")
     con.execute(f"ATTACH '{synced}' AS fivetran_shopify (READ_ONLY)")
     airbyte.write_database(canonical, folder / "streams.duckdb")
-    streamed = _build(folder, "airbyte_shopify", folder / "streams.duckdb")
+    streamed = _build(tmp_path_factory, "airbyte_shopify", folder / "streams.duckdb")
     con.execute(f"ATTACH '{streamed}' AS airbyte_shopify (READ_ONLY)")
     bulk.write_results(canonical, folder / "results")
-    downloaded = _build(folder, "shopify_bulk", folder / "results")
+    downloaded = _build(tmp_path_factory, "shopify_bulk", folder / "results")
     con.execute(f"ATTACH '{downloaded}' AS shopify_bulk (READ_ONLY)")
     return con
 
 
-def _build(folder: Path, source_format: str, location: Path) -> Path:
-    home = folder / source_format
-    home.mkdir()
+def _build(factory: pytest.TempPathFactory, source_format: str, location: Path) -> Path:
+    home = factory.mktemp(source_format)
     warehouse = home / "warehouse.duckdb"
     with duckdb.connect(str(warehouse)) as con:
         load(con, open_source(source_format, str(location)), LoadOptions("America/New_York"))
         normalise_phones(con, "US")
-    build_models(home, "+int_orders_owned", "+source_quality")
+    build_as_sample(factory, home, "int_orders_owned", "source_quality")
     return warehouse
 
 
