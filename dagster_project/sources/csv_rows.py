@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-_RECORDS = "source_records"
-_SPLIT = "split_records"
+_SPANNED = "spanned_lines"
+_SPANNING = "spanning_records"
 
 _STRICT_FIELD = r"""(?:"(?:[^"]|"")*"|[^",]*)"""
 _FIELD = r"""(?:"(?:[^"]|"")*"|[^",][^,]*|)"""
@@ -100,19 +100,27 @@ def stage_rows(
     kept = [(slot, f"nullif(fields[{i}], '')") for i, slot in enumerate(slots, start=1) if slot]
     columns = ", ".join(identifier(slot) for slot, _ in kept)
     values = ", ".join(value for _, value in kept)
-    # A table of its own: a filter on an expression in a subquery would evaluate it twice.
-    con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE {_SPLIT} AS
-        SELECT line_no, {_fields("line")} AS fields FROM {source} WHERE line <> ''
-        """
-    )
+    # Nothing keeps the fields: the 79 of each of two million lines were 2.5 GB. So a record that is
+    # no row becomes one without a file for a moment; a filter would split every record twice.
     con.execute(
         f"""
         INSERT INTO {rows} (file_no, source_line, {columns})
-        SELECT {file_no}, line_no, {values} FROM {_SPLIT} WHERE len(fields) = {width}
+        SELECT CASE WHEN len(fields) = {width} THEN {file_no} END, line_no, {values}
+        FROM (SELECT line_no, {_fields("line")} AS fields FROM {source} WHERE line <> '')
         """
     )
+    unplaced = f"SELECT source_line AS line_no FROM {rows} WHERE file_no IS NULL"
+    if con.execute(f"{unplaced} LIMIT 1").fetchone() is not None:
+        _explain(con, file_no, width, f"{source} SEMI JOIN ({unplaced}) USING (line_no)", malformed)
+        con.execute(f"DELETE FROM {rows} WHERE file_no IS NULL")
+    for temporary in (_SPANNING, _SPANNED, LINES):
+        con.execute(f"DROP TABLE IF EXISTS {temporary}")
+
+
+def _explain(
+    con: DuckDBPyConnection, file_no: int, width: int, records: str, malformed: str
+) -> None:
+    """Say of records that are no rows (SQL for line_no, line) what is wrong, in `malformed`."""
     con.execute(
         f"""
         INSERT INTO {malformed}
@@ -126,12 +134,11 @@ def stage_rows(
             ELSE 'the line has more fields than the header'
           END,
           to_json(replace(line, {_SEPARATOR}, chr(65533)))
-        FROM {_SPLIT} JOIN {source} USING (line_no)
-        WHERE fields IS NULL OR len(fields) <> {width}
+        FROM (
+          SELECT line_no, line, {_fields("line")} AS fields FROM {records}
+        )
         """
     )
-    for temporary in (_SPLIT, _RECORDS, LINES):
-        con.execute(f"DROP TABLE IF EXISTS {temporary}")
 
 
 def require_whole(
@@ -163,14 +170,14 @@ def require_whole(
 
 
 def _find_records(con: DuckDBPyConnection, width: int) -> str:
-    """The table that holds one record a row: the lines themselves when every record is one line."""
+    """SQL for one record a row (line_no, line): the lines, when every record is one line."""
     opens = f"""contains(line, '"') AND NOT regexp_full_match(line, {_RECORD})
                 AND regexp_full_match(line, {_OPENS})"""
     if con.execute(f"SELECT 1 FROM {LINES} WHERE {opens} LIMIT 1").fetchone() is None:
         return LINES
     con.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE {_RECORDS} AS
+        CREATE OR REPLACE TEMP TABLE {_SPANNED} AS
         WITH effects AS (
           SELECT
             line_no,
@@ -212,39 +219,41 @@ def _find_records(con: DuckDBPyConnection, width: int) -> str:
             coalesce(next_border, (SELECT max(line_no) FROM {LINES})) AS last_line
           FROM borders
           WHERE inside_before = 0
-        ),
-        members AS (
-          SELECT lines.line_no, lines.line, spans.first_line
-          FROM {LINES} AS lines
-          ASOF LEFT JOIN spans ON lines.line_no >= spans.first_line
-          WHERE lines.line_no <= spans.last_line
-        ),
-        joined AS (
+        )
+        SELECT lines.line_no, lines.line, spans.first_line
+        FROM {LINES} AS lines
+        ASOF JOIN spans ON lines.line_no >= spans.first_line
+        WHERE lines.line_no <= spans.last_line
+        """
+    )
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {_SPANNING} AS
+        WITH joined AS (
           SELECT
-            first_line,
-            string_agg(line, chr(10) ORDER BY line_no) AS line,
-            max(line_no) AS last_line
-          FROM members
+            first_line AS line_no,
+            string_agg(spanned.line, chr(10) ORDER BY spanned.line_no) AS line
+          FROM {_SPANNED} AS spanned
           GROUP BY first_line
         ),
         broken AS (
-          SELECT first_line FROM joined WHERE coalesce(len({_fields("line")}) <> {width}, true)
+          SELECT line_no AS first_line
+          FROM joined
+          WHERE coalesce(len({_fields("line")}) <> {width}, true)
         ),
         swallowers AS (
-          SELECT DISTINCT first_line
-          FROM members
-          WHERE first_line IN (SELECT first_line FROM broken)
-            AND line_no > first_line
-            AND len({_fields("line")}) = {width}
+          SELECT first_line AS line_no
+          FROM {_SPANNED} SEMI JOIN broken USING (first_line)
+          WHERE line_no > first_line AND len({_fields("line")}) = {width}
         )
-        SELECT line_no, line FROM {LINES}
-        WHERE line_no NOT IN (
-          SELECT line_no FROM members
-          WHERE first_line NOT IN (SELECT first_line FROM swallowers)
-        )
-        UNION ALL
-        SELECT first_line, line FROM joined
-        WHERE first_line NOT IN (SELECT first_line FROM swallowers)
+        FROM joined ANTI JOIN swallowers USING (line_no)
         """
     )
-    return _RECORDS
+    return f"""(
+      SELECT line_no, line FROM {LINES} ANTI JOIN (
+        SELECT spanned.line_no FROM {_SPANNED} AS spanned
+        SEMI JOIN {_SPANNING} AS spanning ON spanning.line_no = spanned.first_line
+      ) AS joined USING (line_no)
+      UNION ALL
+      FROM {_SPANNING}
+    )"""
