@@ -158,7 +158,7 @@ def events(
         f"create or replace table wanted as {entries_sql(spec, shape, properties, work)}",
         {"since": first},
     )
-    moved.leave_out(spec, work)
+    moved.settle(spec, work)
     rules_moved = before is not None and before.rules != work.publication.rules
     cause = f"'{Cause.DATA}'"
     if before is not None and rules_moved:

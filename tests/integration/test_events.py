@@ -93,6 +93,34 @@ def test_an_entry_that_moved_is_no_second_event(
     assert box.events("klaviyo", "New Multi-Buyer") == 2
 
 
+@pytest.mark.parametrize("action", ["drop-after-apply", "timeout"])
+def test_an_unanswered_entry_that_moved_is_told_once(
+    settings: SyncSettings, box: Box, action: str
+) -> None:
+    write(settings, "entries", EVENT.replace("max_age_days: 3", "max_age_days: 30"))
+    made = shop(2, AS_OF - timedelta(days=25))
+    made.publish(settings.home)
+    box.fault("klaviyo", action, method="POST", times=None)
+    with mock.patch("syncs.transport.FIRST_BACKOFF", 0.01):
+        report = run(settings, "entries")
+    assert (report.accepted, report.unknown) == (0, 2)
+    arrived = 2 if action == "drop-after-apply" else 0
+    assert box.events("klaviyo", "New Multi-Buyer") == arrived
+    box.heal()
+
+    made.periods.clear()
+    made.member("new_multi_buyer", "c0", AS_OF - timedelta(days=20))
+    made.member("new_multi_buyer", "c1", AS_OF - timedelta(days=25))
+    made.publish(settings.home)
+    report = run(settings, "entries")
+
+    assert (report.accepted, report.plan.left_out) == (2, {})
+    assert box.events("klaviyo", "New Multi-Buyer") == 2
+    # From then on it is an entry that moved like any other.
+    assert run(settings, "entries").plan.left_out == {"entry_moved": 1}
+    assert box.events("klaviyo", "New Multi-Buyer") == 2
+
+
 def test_one_moved_entry_hides_one_entry_only(settings: SyncSettings, box: Box) -> None:
     write(settings, "entries", EVENT.replace("max_age_days: 3", "max_age_days: 30"))
     made = shop(1, AS_OF - timedelta(days=25))
