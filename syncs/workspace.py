@@ -156,10 +156,10 @@ def _described(con: duckdb.DuckDBPyConnection, settings: SyncSettings) -> Worksp
         found = con.execute(
             "select publication_id, as_of, shop_timezone, published_at from pub.main.publication"
         ).fetchone()
+        # Asking duckdb_columns() takes twenty times as long: it goes through all databases.
         columns = dict(
             con.execute(
-                "select column_name, data_type from duckdb_columns() "
-                "where database_name = 'pub' and table_name = 'customers'"
+                "select column_name, column_type from (describe pub.main.customers)"
             ).fetchall()
         )
         catalog = con.execute(
