@@ -259,7 +259,10 @@ def _status(settings: SyncSettings, options: argparse.Namespace) -> int:
         table.add_row(s.sync, s.last_status, _age(s), str(s.in_sync),
                       "?" if s.pending is None else str(s.pending),
                       str(s.rejected), str(s.held), str(s.unknown))  # fmt: skip
-    _console().print(table)
+    console = _console()
+    console.print(table)
+    for note in (note for s in standings for note in plan_view.censored(s.sync, s.censored)):
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
     _show_problems({s.sync: s.problem for s in standings if s.problem})
     return OK
 

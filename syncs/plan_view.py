@@ -60,10 +60,7 @@ def notes(plan: Plan) -> list[str]:
     if len(plan.terms) > 1:
         sizes = ", ".join(f"{segment} {n}" for segment, n in plan.terms.items())
         said.append(f"{plan.sync}: segments of the audience: {sizes}")
-    said += [
-        f"{plan.sync}: left-censored, so who bought before may be wrong: {', '.join(named)} ({why})"
-        for why, named in plan.censored.items()
-    ]
+    said += censored(plan.sync, plan.censored)
     said += [f"{plan.sync}: refused by {f.guard}: {f.message}" for f in plan.refused]
     if plan.refused:
         said.append(
@@ -71,6 +68,14 @@ def notes(plan: Plan) -> list[str]:
             f"--approve {plan.plan_id}"
         )
     return said
+
+
+def censored(sync: str, segments: Mapping[str, Sequence[str]]) -> list[str]:
+    """What is said of a sync's left-censored segments, by the reason."""
+    return [
+        f"{sync}: left-censored, so who bought before may be wrong: {', '.join(named)} ({why})"
+        for why, named in segments.items()
+    ]
 
 
 def markdown(plans: Sequence[Plan], errors: Mapping[str, str]) -> str:

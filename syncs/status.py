@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,7 +18,7 @@ class Standing:
 
     ``in_sync`` rows are acknowledged as they should be, ``pending`` ones would be written by the
     next run (None when there is nothing published to compare with), ``rejected`` and ``unknown``
-    ones need somebody to look.
+    ones need somebody to look. ``censored`` are the left-censored segments it names, by the reason.
     """
 
     sync: str
@@ -31,6 +31,7 @@ class Standing:
     rejected: int
     held: int
     unknown: int
+    censored: Mapping[str, Sequence[str]]
     problem: str = ""
 
 
@@ -62,12 +63,11 @@ def standing(
             "order by started_at desc limit 1",
             [spec.name],
         ).fetchone()
-    pending: int | None
-    problem = ""
+    plan, problem = None, ""
     try:
-        pending = runner.plan_one(settings, spec, clock=clock).changes
+        plan = runner.plan_one(settings, spec, clock=clock)
     except SyncError as error:
-        pending, problem = None, str(error)
+        problem = str(error)
     finished = last[1] if last else None
     return Standing(
         sync=spec.name,
@@ -76,9 +76,10 @@ def standing(
         last_finished_at=finished.astimezone(UTC).isoformat(timespec="seconds") if finished else "",
         age_seconds=int((clock() - finished).total_seconds()) if finished else None,
         in_sync=int(states.get("accepted", 0)) + int(states.get("confirmed", 0)),
-        pending=pending,
+        pending=plan.changes if plan else None,
         rejected=int(states.get("rejected", 0)),
         held=int(states.get("held", 0)),
         unknown=int(states.get("unknown", 0)),
+        censored=plan.censored if plan else {},
         problem=problem,
     )

@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from tests.acceptance import complete_journey
+from tests.support.once import once_a_run
 
 # Read back the way a pipeline has to: the campaign is known by its code pattern alone.
 REDEMPTIONS = f"""
@@ -29,10 +30,8 @@ REDEMPTIONS = f"""
 
 @pytest.fixture(scope="session")
 def complete_journey_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A year of real grocery baskets as a canonical Parquet folder, converted once per session."""
-    folder = tmp_path_factory.mktemp("complete_journey")
-    complete_journey.convert(folder)
-    return folder
+    """A year of real grocery baskets as a canonical Parquet folder, converted once a test run."""
+    return once_a_run(tmp_path_factory, "complete-journey", complete_journey.convert)
 
 
 @pytest.fixture(scope="session")

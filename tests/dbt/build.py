@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import graphlib
 import hashlib
 import json
@@ -19,6 +18,7 @@ import pytest
 
 from dagster_project.sources import CanonicalSource, LoadOptions, load, normalise_phones
 from tests.sample_shop import AS_OF, RAW, ROOT
+from tests.support.once import once_a_run
 
 PROJECT = ROOT / "dbt_project"
 # What dbt parsed, by its variables. It parses everything again (six seconds) when these or the path
@@ -44,18 +44,13 @@ def sample_home(factory: pytest.TempPathFactory, name: str) -> Path:
 
 
 def _sample(factory: pytest.TempPathFactory) -> Path:
-    """The sample shop, built once for all processes of a test run; not to be changed."""
-    of_run = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        of_run = of_run.parent
-    shared = of_run / "sample-home"
-    with (of_run / "sample-home.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (shared / "built").exists():
-            load_folder(RAW, shared)
-            build(shared)
-            (shared / "built").touch()
-    return shared
+    """The sample shop, built once a test run; not to be changed."""
+
+    def make(home: Path) -> None:
+        load_folder(RAW, home)
+        build(home)
+
+    return once_a_run(factory, "sample-home", make)
 
 
 def dbt(home: Path, *arguments: str, **variables: Any) -> subprocess.CompletedProcess[str]:

@@ -135,6 +135,10 @@ def test_a_left_censored_segment_is_sent_and_the_plan_says_so_once(
         assert (
             f"mirror: left-censored, so who bought before may be wrong: buyers ({reason})" in said
         )
+    main(["status"])
+    assert capsys.readouterr().out.count("left-censored") == 2
+    main(["status", "mirror", "--json"])
+    assert json.loads(capsys.readouterr().out)[0]["censored"] == {reason: ["buyers"]}
     assert main(["apply"]) == NOTHING
     assert box.members("Buyers") == 10
 
