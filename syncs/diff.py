@@ -185,7 +185,8 @@ def events(
         aliases as (
             select distinct w.row_key from wanted as w
             join pub.main.customer_identities as i using (customer_key)
-            where keyed(i.id_value || '|' || w.subject) in (select row_key from done_keys)
+            where w.left_out is null
+                and keyed(i.id_value || '|' || w.subject) in (select row_key from done_keys)
         )
         select {_COLUMNS}{properties.flag_columns} from (
             select w.*, 'event' as operation, 'event' as change,

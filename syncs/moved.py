@@ -78,6 +78,7 @@ def settle(spec: EventSpec, work: Workspace) -> None:
         ) as moved
         where wanted.left_out is null
             and wanted.customer = moved.customer and wanted.subject = moved.subject
-            and (is_told or moved.row_key not in (select row_key from wanted))""",
+            and (is_told or moved.row_key not in (
+                select row_key from wanted where left_out is null))""",
         {"sync": spec.name},
     )

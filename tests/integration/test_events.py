@@ -62,6 +62,22 @@ def test_a_new_address_or_key_is_no_new_entry(settings: SyncSettings, box: Box) 
     assert run(settings, "entries").accepted == 0
 
 
+def test_who_was_told_and_has_no_address_any_more_silences_nobody(
+    settings: SyncSettings, box: Box
+) -> None:
+    write(settings, "entries", EVENT)
+    made = shop(1)
+    made.publish(settings.home)
+    run(settings, "entries")
+    made.customers[0]["email"] = None
+    made.identities.append(("c0", "email", "c0@mail.example"))
+    made.add("late").member("new_multi_buyer", "late", AS_OF)
+    made.publish(settings.home)
+
+    assert run(settings, "entries").accepted == 1
+    assert box.events("klaviyo", "New Multi-Buyer") == 2
+
+
 def test_a_second_entry_is_a_second_event(settings: SyncSettings, box: Box) -> None:
     write(settings, "entries", EVENT)
     made = shop(1, AS_OF - timedelta(days=2))
@@ -99,6 +115,8 @@ def test_an_unanswered_entry_that_moved_is_told_once(
 ) -> None:
     write(settings, "entries", EVENT.replace("max_age_days: 3", "max_age_days: 30"))
     made = shop(2, AS_OF - timedelta(days=25))
+    # Somebody nobody can be told about has no key of a row.
+    made.add("nobody", email=None)
     made.publish(settings.home)
     box.fault("klaviyo", action, method="POST", times=None)
     with mock.patch("syncs.transport.FIRST_BACKOFF", 0.01):
@@ -111,13 +129,14 @@ def test_an_unanswered_entry_that_moved_is_told_once(
     made.periods.clear()
     made.member("new_multi_buyer", "c0", AS_OF - timedelta(days=20))
     made.member("new_multi_buyer", "c1", AS_OF - timedelta(days=25))
+    made.member("new_multi_buyer", "nobody", AS_OF)
     made.publish(settings.home)
     report = run(settings, "entries")
 
-    assert (report.accepted, report.plan.left_out) == (2, {})
+    assert (report.accepted, report.plan.left_out) == (2, {"no_identifier": 1})
     assert box.events("klaviyo", "New Multi-Buyer") == 2
     # From then on it is an entry that moved like any other.
-    assert run(settings, "entries").plan.left_out == {"entry_moved": 1}
+    assert run(settings, "entries").plan.left_out == {"entry_moved": 1, "no_identifier": 1}
     assert box.events("klaviyo", "New Multi-Buyer") == 2
 
 
