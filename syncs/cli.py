@@ -12,7 +12,7 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -130,16 +130,21 @@ def _plan(settings: SyncSettings, options: argparse.Namespace) -> int:
     elif options.markdown:
         sys.stdout.write(plan_view.markdown(plans, problems))
     else:
-        console = _console()
-        console.print(plan_view.table(plans))
-        for note in (note for plan in plans for note in plan_view.notes(plan)):
-            console.print(note, markup=False, highlight=False, soft_wrap=True)
+        _show(plan_view.table(plans), [note for plan in plans for note in plan_view.notes(plan)])
         _show_problems(problems)
     if problems:
         return ERROR
     if any(plan.refused for plan in plans):
         return REFUSED
     return CHANGES if any(plan.changes for plan in plans) else OK
+
+
+def _show(table: Table, notes: Iterable[str]) -> None:
+    """A table, and below it what it has no room for."""
+    console = _console()
+    console.print(table)
+    for note in notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
 
 
 def _show_problems(problems: dict[str, str]) -> None:
@@ -259,10 +264,7 @@ def _status(settings: SyncSettings, options: argparse.Namespace) -> int:
         table.add_row(s.sync, s.last_status, _age(s), str(s.in_sync),
                       "?" if s.pending is None else str(s.pending),
                       str(s.rejected), str(s.held), str(s.unknown))  # fmt: skip
-    console = _console()
-    console.print(table)
-    for note in (note for s in standings for note in plan_view.censored(s.sync, s.censored)):
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
+    _show(table, [note for s in standings for note in plan_view.censored(s.sync, s.censored)])
     _show_problems({s.sync: s.problem for s in standings if s.problem})
     return OK
 

@@ -43,6 +43,7 @@ def test_a_wrong_value_is_named(tmp_path: Path, variables: dict[str, Any], messa
 
 
 def test_only_a_run_needs_the_as_of_date(tmp_path: Path) -> None:
+    assert dbt(tmp_path, "parse", as_of=...).returncode == 0
     result = dbt(tmp_path, "compile", "--select", "int_orders_known", as_of=...)
     assert result.returncode != 0
     assert "variable as_of: give the as-of date" in result.stdout

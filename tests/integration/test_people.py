@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -33,6 +32,7 @@ from syncs.errors import AnswerLostError, DeliveryError, StoppedError
 from syncs.ratelimit import RateLimiter
 from syncs.transport import Transport
 from tests.support.box import Box
+from tests.support.waiting import wait_until
 
 VENDORS = ("klaviyo", "attentive", "facebook")
 ADA = Identifiers(emails=("ada+shop@mail.example",), phones=("+12025550101",))
@@ -119,13 +119,6 @@ def facebook(box: Box, tmp_path: Path) -> Desk:
 
 def operations(box: Box, vendor: str) -> list[str]:
     return [r["operation"] for r in box.requests(vendor)]
-
-
-def wait_until(question: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not question():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_abilities_are_told_apart(klaviyo: Desk, attentive: Desk, facebook: Desk) -> None:

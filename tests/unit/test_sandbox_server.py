@@ -5,7 +5,6 @@ import io
 import json
 import os
 import signal
-import time
 from pathlib import Path
 
 import httpx
@@ -24,6 +23,7 @@ from tests.support.sandbox_lab import (
     row,
     run_job,
 )
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -45,13 +45,6 @@ def gone(pid):
     except OSError:
         return True
     return state == "Z"
-
-
-def wait_until(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.02)
 
 
 def stop(home, how):
